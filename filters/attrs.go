@@ -1,0 +1,47 @@
+package filters
+
+import (
+	"math"
+
+	"kecho/channel"
+)
+
+// The attributes that nodes describe themselves with (channel.Node.Describe)
+// and that the filters here read.
+const (
+	// Name is what people call the node.
+	Name channel.Key[string] = "name"
+	// Load is (running + queued) / capacity: 1 is a server with all its places
+	// taken and nobody waiting. Read it with LoadIn.
+	Load channel.Key[float64] = "load"
+	// Capacity is how many requests the node's server runs at once; 0: it
+	// takes nothing. Read it with CapacityIn.
+	Capacity channel.Key[int64] = "capacity"
+	// Draining says that the node finishes what it has and takes nothing new.
+	Draining channel.Key[bool] = "draining"
+)
+
+// What a node can claim at most (DESIGN section 10, "load report").
+const (
+	MaxLoad     = 1e6
+	MaxCapacity = 1_000_000
+)
+
+// LoadIn is the load that attrs claim, at most MaxLoad. It reports false when
+// there is none, and for what no node can honestly say (negative, not a
+// number): such a claim is worth no more than silence, and clamping it to 0
+// would make its sender everybody's favourite.
+func LoadIn(attrs channel.Attrs) (load float64, ok bool) {
+	load, ok = Load.In(attrs)
+	if !ok || math.IsNaN(load) || load < 0 {
+		return 0, false
+	}
+	return min(load, MaxLoad), true
+}
+
+// CapacityIn is the capacity that attrs claim, from 0 to MaxCapacity; a
+// negative one reads as 0. It reports false when there is none.
+func CapacityIn(attrs channel.Attrs) (places int64, ok bool) {
+	places, ok = Capacity.In(attrs)
+	return min(max(places, 0), MaxCapacity), ok
+}
