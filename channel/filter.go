@@ -15,6 +15,8 @@ type Sink struct {
 	// Heard is when anything last came from the sink's node, on the local
 	// clock; for a local sink it is the time of the call.
 	Heard time.Time
+
+	sub *Subscription // of a local sink that an IN-filter sees
 }
 
 // Filter picks the sinks of an event: it narrows sinks in place and returns

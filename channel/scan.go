@@ -39,7 +39,7 @@ func scanValue(b []byte, depth int) ([]byte, error) {
 	b = b[f.lengthBytes:]
 	switch f.class {
 	case scalar:
-		if n+f.extra > len(b) {
+		if n < 0 || n+f.extra > len(b) { // negative: 4 GB where an int has 32 bits
 			return nil, errBytes
 		}
 		return b[n+f.extra:], nil
@@ -52,7 +52,7 @@ func scanValue(b []byte, depth int) ([]byte, error) {
 }
 
 func scanList(b []byte, n, each, depth int) ([]byte, error) {
-	if n > MaxList {
+	if n < 0 || n > MaxList {
 		return nil, fmt.Errorf("list of %d elements: at most %d", n, MaxList)
 	}
 	if depth == MaxDepth {

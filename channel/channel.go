@@ -1,0 +1,278 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Channel is one event channel as this node has it open. Its methods may be
+// called by any goroutine.
+type Channel struct {
+	name   string
+	node   *Node
+	in     atomic.Pointer[Filter]
+	out    atomic.Pointer[Filter]
+	remote atomic.Pointer[[]*peer] // the nodes that have it open, ordered by id
+	subs   table
+	count  counters
+	closed atomic.Bool
+
+	mu       sync.Mutex
+	watchers []*func(Sink, bool) // guarded by mu
+}
+
+// Name is what the channel was opened as.
+func (c *Channel) Name() string { return c.name }
+
+// NextID draws the id of an event that is submitted later, for who must know
+// it before the answers come.
+func (c *Channel) NextID() ID { return c.node.nextID() }
+
+// SetOut replaces the OUT-filter, at once and while events flow: each event
+// sees the old one or the new one. Nil: every sink gets everything.
+func (c *Channel) SetOut(f Filter) { c.out.Store(stored(f)) }
+
+// SetIn replaces the IN-filter like SetOut.
+func (c *Channel) SetIn(f Filter) { c.in.Store(stored(f)) }
+
+func stored(f Filter) *Filter {
+	if f == nil {
+		return nil
+	}
+	return &f
+}
+
+// scratch is what one Submit needs, kept for the next.
+type scratch struct {
+	event Event
+	sinks []Sink
+	attrs Attrs
+	from  []byte
+	frame []byte
+}
+
+// Submit stamps e and sends it to every sink that the OUT-filter leaves. It
+// returns the event's id, also together with an error.
+//
+// Normal and urgent events never wait; bulk ones wait for room in the links'
+// queues until ctx or the deadline ends. The error is nil when at least one
+// sink took the event; ErrNoSink when there was none, else what the links
+// said: ErrQueueFull, ErrNoLink. Whether it arrived is not known: delivery is
+// at most once. e.Attrs and e.Body are the caller's again when Submit returns.
+func (c *Channel) Submit(ctx context.Context, e Event) (ID, error) {
+	if c.closed.Load() {
+		return e.ID, fmt.Errorf("submit on channel %q: %w", c.name, ErrClosed)
+	}
+	if err := c.node.check(&e); err != nil {
+		return e.ID, fmt.Errorf("submit on channel %q: %w", c.name, err)
+	}
+	if e.ID.IsZero() {
+		e.ID = c.node.nextID()
+	}
+	s := c.node.scratch.Get().(*scratch)
+	s.event = e
+	err := c.submit(ctx, s)
+	s.event = Event{}
+	clear(s.sinks[:cap(s.sinks)])
+	c.node.scratch.Put(s)
+	if err != nil {
+		err = fmt.Errorf("submit on channel %q: %w", c.name, err)
+	}
+	return e.ID, err
+}
+
+// check refuses what peers would refuse.
+func (n *Node) check(e *Event) error {
+	switch {
+	case e.Type == "" || len(e.Type) > MaxName:
+		return fmt.Errorf("event type %.80q: want 1 to %d bytes", e.Type, MaxName)
+	case e.Priority < Bulk || e.Priority > Urgent:
+		return fmt.Errorf("priority %d: want Urgent, Normal or Bulk", e.Priority)
+	case len(e.Body) > MaxBody:
+		return fmt.Errorf("body of %d bytes, at most %d: %w", len(e.Body), MaxBody, ErrTooLarge)
+	case !e.ID.IsZero() && e.ID.Source != n.id:
+		return fmt.Errorf("event id %v is not of this node: draw it with NextID", e.ID)
+	}
+	return checkAttrs(e.Attrs)
+}
+
+func (c *Channel) submit(ctx context.Context, s *scratch) error {
+	e := &s.event
+	var left time.Duration
+	if !e.Deadline.IsZero() {
+		if left = time.Until(e.Deadline); left < time.Microsecond {
+			c.count.late.Add(1)
+			return context.DeadlineExceeded
+		}
+	}
+	c.count.submitted.Add(1)
+	s.from, s.attrs = c.node.desc.appendTo(s.from[:0], s.attrs[:0])
+	sinks := c.appendSinks(s.sinks[:0], s.attrs, e)
+	s.sinks = sinks
+	if out := c.out.Load(); out != nil {
+		sinks = (*out)(e, sinks)
+	}
+	if len(sinks) == 0 {
+		c.count.noSink.Add(1)
+		return ErrNoSink
+	}
+	s.frame = s.frame[:0]
+	return c.send(ctx, s, sinks, left)
+}
+
+// appendSinks appends who could get e: the nodes that have the channel open,
+// and this one when somebody here subscribes to what e is.
+func (c *Channel) appendSinks(sinks []Sink, self Attrs, e *Event) []Sink {
+	start := c.node.start
+	for _, p := range *c.remote.Load() {
+		sinks = append(sinks, Sink{Node: p.id, Attrs: p.desc.Load().attrs, Heard: start.Add(time.Duration(p.heard.Load()))})
+	}
+	if c.subs.any(e.Type, c.node.id) {
+		sinks = append(sinks, Sink{Node: c.node.id, Local: true, Attrs: self, Heard: time.Now()})
+	}
+	return sinks
+}
+
+func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink, left time.Duration) error {
+	e := &s.event
+	if e.Priority == Bulk && left > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, e.Deadline)
+		defer cancel()
+	}
+	taken, local := 0, false
+	var errs []error
+	for i := range sinks {
+		if sinks[i].Local {
+			local = true
+			continue
+		}
+		if len(s.frame) == 0 {
+			s.frame = appendEnvelope(s.frame, c.name, e, left, s.from)
+		}
+		if err := c.node.links.Send(ctx, sinks[i].Node, e.Priority, s.frame); err != nil {
+			c.count.unsent.Add(1)
+			errs = append(errs, err)
+			continue
+		}
+		taken++
+		c.count.sent.Add(1)
+		c.count.bytesOut.Add(uint64(len(s.frame)))
+	}
+	if local {
+		taken++
+		e.From = s.attrs
+		c.subs.each(e.Type, e.ID.Source, func(sub *Subscription) { sub.deliver(e) })
+	}
+	if taken > 0 {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// receive is Submit's other end: an event has come from p, whose reader this
+// is.
+func (c *Channel) receive(p *peer, e *Event, size int) {
+	c.count.received.Add(1)
+	c.count.bytesIn.Add(uint64(size))
+	in := c.in.Load()
+	if in == nil {
+		c.subs.each(e.Type, p.id, func(sub *Subscription) { sub.deliver(e) })
+		return
+	}
+	p.sinks = p.sinks[:0]
+	now := c.node.start.Add(time.Duration(p.heard.Load()))
+	c.subs.each(e.Type, p.id, func(sub *Subscription) {
+		p.sinks = append(p.sinks, Sink{Node: c.node.id, Local: true, Heard: now, sub: sub})
+	})
+	if len(p.sinks) == 0 {
+		return
+	}
+	left := (*in)(e, p.sinks)
+	if len(left) == 0 {
+		c.count.filtered.Add(1)
+	}
+	for i := range left {
+		left[i].sub.deliver(e)
+	}
+}
+
+// Sinks is the nodes that have the channel open now, without this one.
+func (c *Channel) Sinks() iter.Seq[Sink] {
+	return func(yield func(Sink) bool) {
+		for _, p := range *c.remote.Load() {
+			if !yield(c.sink(p)) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Channel) sink(p *peer) Sink {
+	return Sink{Node: p.id, Attrs: p.desc.Load().attrs, Heard: c.node.start.Add(time.Duration(p.heard.Load()))}
+}
+
+// Watch calls changed for each sink that comes (true) or goes (false) from now
+// on, and for those that are there already; one call at a time, in order. It
+// must not block. The returned function ends it; a call that is under way
+// then may still come.
+func (c *Channel) Watch(changed func(s Sink, present bool)) (stop func()) {
+	w := &changed
+	c.mu.Lock()
+	c.watchers = append(slices.Clone(c.watchers), w)
+	for _, p := range *c.remote.Load() {
+		c.node.notify.add(func() { changed(c.sink(p), true) })
+	}
+	c.mu.Unlock()
+	c.node.notify.run()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.watchers = slices.DeleteFunc(slices.Clone(c.watchers), func(have *func(Sink, bool)) bool { return have == w })
+	}
+}
+
+// setRemote takes the nodes that have the channel open and queues what the
+// watchers are told; the node's lock is held.
+func (c *Channel) setRemote(now []*peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := *c.remote.Load()
+	if slices.Equal(before, now) {
+		return
+	}
+	c.remote.Store(&now)
+	tell := func(p *peer, present bool) {
+		for _, w := range c.watchers {
+			c.node.notify.add(func() { (*w)(c.sink(p), present) })
+		}
+	}
+	for _, p := range before {
+		if !slices.Contains(now, p) {
+			tell(p, false)
+		}
+	}
+	for _, p := range now {
+		if !slices.Contains(before, p) {
+			tell(p, true)
+		}
+	}
+}
+
+// Close closes the channel on this node: peers are told, subscriptions end,
+// submits fail with ErrClosed.
+func (c *Channel) Close() {
+	if c.closed.Swap(true) {
+		return
+	}
+	c.node.mu.Lock()
+	c.node.setChannelLocked(c.name, nil)
+	c.node.mu.Unlock()
+	c.subs.clear()
+}
