@@ -1,0 +1,85 @@
+// Command summary reads the output of `go test -json` and writes what a person
+// wants of it: a line for each package as it ends, what a failed test printed,
+// why a test was skipped, and at the end how many tests passed, failed and
+// were skipped. Subtests count. It fails when anything failed.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// event is a line of `go test -json` (go doc test2json); of a build that
+// failed, ImportPath is set in place of Package.
+type event struct {
+	Action, Package, Test, Output, ImportPath string
+	FailedBuild                               string
+}
+
+func main() {
+	counts := map[string]int{}
+	failedPackages := 0
+	output := map[string][]string{} // by package and test, until it ends
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			fmt.Println(lines.Text()) // not from a test: the go command's own words
+			continue
+		}
+		key := e.Package + " " + e.Test
+		switch e.Action {
+		case "build-output":
+			fmt.Print(e.Output)
+		case "output":
+			output[key] = append(output[key], e.Output)
+		case "pass", "fail", "skip":
+			if e.Test != "" {
+				counts[e.Action]++
+			} else if e.Action == "fail" {
+				failedPackages++
+			}
+			show(e, output[key])
+			delete(output, key)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		fmt.Println("summary:", err)
+		failedPackages++
+	}
+	fmt.Printf("%d passed, %d failed, %d skipped\n", counts["pass"], counts["fail"], counts["skip"])
+	if counts["fail"] > 0 || failedPackages > 0 || counts["pass"] == 0 {
+		os.Exit(1)
+	}
+}
+
+// show writes what e's test or package printed, as far as it matters: all of a
+// failure, the reason of a skip, a package's last line.
+func show(e event, output []string) {
+	switch {
+	case e.Action == "fail":
+		fmt.Print(strings.Join(output, ""))
+	case e.Test != "" && e.Action == "skip":
+		fmt.Printf("skip %s %s: %s", e.Package, e.Test, reason(output))
+	case e.Test == "":
+		for _, line := range output {
+			if strings.HasPrefix(line, "ok ") || strings.HasPrefix(line, "? ") {
+				fmt.Print(line)
+			}
+		}
+	}
+}
+
+// reason is what the test said between its start and its end.
+func reason(output []string) string {
+	for _, line := range output {
+		if !strings.HasPrefix(line, "===") && !strings.HasPrefix(strings.TrimSpace(line), "---") {
+			return strings.TrimLeft(line, " ")
+		}
+	}
+	return "no reason given\n"
+}

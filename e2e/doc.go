@@ -1,0 +1,35 @@
+// Package e2e holds the tests of the whole: nothing here is imported, and
+// there is no code but tests.
+//
+// # What is tested
+//
+// The policy tests read the source tree and hold the rules of the house:
+// imports_test.go who may import whom, docs_test.go that every package and
+// every exported name is explained, sizes_test.go how large a file, a function
+// and an interface may get. Each has a table at its top; an exception to a rule
+// is a line in a table with its reason.
+//
+// The process tests build the kecho binary once and run it as an operator
+// would: agents on loopback in front of nginx (nginx_test.go), agents that are
+// killed under load and come back (kill_test.go), hosts in network namespaces
+// whose links are cut and healed (netns_test.go), and the compose cluster of
+// the repository's root (compose_test.go).
+//
+// # What they need
+//
+// The policy tests need nothing. The process tests need the go command; some
+// need nginx, root and the ip command, or a container engine. Where one is
+// missing the test is skipped and says what to install; with KECHO_CI=1 in the
+// environment, as .ci/run sets it, a missing thing is a failure.
+//
+// # Concurrency
+//
+// The process tests use ports that the system picks and names that carry the
+// process id, so two runs on one machine do not meet. They end only processes
+// that they started, by process id, and their traffic stays on loopback, in
+// namespaces of their own, or in the compose project of their own.
+//
+// # Limits
+//
+// -short leaves out all process tests. No test asserts a speed.
+package e2e
