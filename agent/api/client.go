@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxAnswer is how much of an answer a client reads: some 20,000 members.
+const maxAnswer = 8 << 20
+
+// Client asks one agent.
+type Client struct {
+	addr string // as it was given, for messages
+	base string
+	http *http.Client
+}
+
+// New makes a client of the agent at addr: http://host:port, host:port, or
+// unix:///path of a socket. It does not connect.
+func New(addr string) (*Client, error) {
+	c := &Client{addr: addr}
+	dial := new(net.Dialer).DialContext
+	if path, ok := strings.CutPrefix(addr, "unix://"); ok {
+		if !strings.HasPrefix(path, "/") {
+			return nil, badAddress(addr)
+		}
+		c.base = "http://localhost"
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		}
+	} else {
+		if !strings.Contains(addr, "://") {
+			addr = "http://" + addr
+		}
+		u, err := url.Parse(addr)
+		if err != nil || u.Scheme != "http" || u.Port() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			return nil, badAddress(c.addr)
+		}
+		c.base = "http://" + u.Host
+	}
+	// A connection a request: a command asks once, and nothing is left open.
+	c.http = &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	return c, nil
+}
+
+func badAddress(addr string) error {
+	return &Error{Code: Usage, Detail: fmt.Sprintf("the agent's address %.200q is not one: want http://host:port or unix:///path", addr)}
+}
+
+// Node asks the agent about itself.
+func (c *Client) Node(ctx context.Context) (Node, error) {
+	var node Node
+	err := c.get(ctx, "/v1/node", &node)
+	return node, err
+}
+
+// Members asks for the nodes of the cluster, the agent itself included.
+func (c *Client) Members(ctx context.Context) ([]Member, error) {
+	var list List[Member]
+	err := c.get(ctx, "/v1/members", &list)
+	return list.Items, err
+}
+
+// Ready asks whether the agent serves. An agent that answers "no" is no
+// error: see Readiness.Ready.
+func (c *Client) Ready(ctx context.Context) (Readiness, error) {
+	var r Readiness
+	err := c.get(ctx, "/readyz", &r)
+	return r, err
+}
+
+// get reads the JSON at path into answer. Its errors are of type *Error.
+func (c *Client) get(ctx context.Context, path string, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return &Error{Code: Usage, Detail: err.Error(), Err: err}
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return c.unanswered(ctx, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return c.unanswered(ctx, err)
+	}
+	if len(body) > maxAnswer {
+		return c.stranger(fmt.Sprintf("an answer of more than %d bytes", maxAnswer))
+	}
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	switch kind {
+	case "application/json":
+		if err := json.Unmarshal(body, answer); err != nil {
+			return c.stranger(err.Error())
+		}
+		return nil
+	case "application/problem+json":
+		var p Problem
+		if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
+			return c.stranger("a problem without a code")
+		}
+		return &Error{Code: p.Code, Detail: fmt.Sprintf("the agent at %s: %.1000s", c.addr, p.Detail)}
+	}
+	return c.stranger(fmt.Sprintf("%s with %.80q", res.Status, kind))
+}
+
+// unanswered words why there was no answer, and what to do about it.
+func (c *Client) unanswered(ctx context.Context, err error) error {
+	switch cause := ctx.Err(); {
+	case errors.Is(cause, context.DeadlineExceeded):
+		return &Error{Code: Timeout, Err: cause, Detail: fmt.Sprintf("the agent at %s did not answer in time", c.addr)}
+	case cause != nil:
+		return &Error{Code: Failed, Err: cause, Detail: "interrupted"}
+	}
+	var lost *net.OpError
+	reason := err
+	if errors.As(err, &lost) {
+		reason = lost.Err // "connect: connection refused", without the address again
+	}
+	return &Error{Code: Unreachable, Err: err, Detail: fmt.Sprintf("no agent answers at %s (%v): is it running? --api or KECHO_API says where it is", c.addr, reason)}
+}
+
+func (c *Client) stranger(what string) error {
+	return &Error{Code: Unreachable, Detail: fmt.Sprintf("what answers at %s is not a kecho agent's API: %s; --api or KECHO_API says where it is", c.addr, what)}
+}

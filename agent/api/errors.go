@@ -1,0 +1,80 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Code says what kind of failure it was. Codes are part of the API: they do
+// not change between versions, texts do.
+type Code string
+
+// The codes.
+const (
+	Failed      Code = "failed"             // anything that has no code of its own
+	Usage       Code = "usage"              // a flag, a parameter or the configuration is wrong
+	NotFound    Code = "not_found"          // there is nothing of that name
+	NotAllowed  Code = "method_not_allowed" // the path is right, the method is not
+	Unreachable Code = "unreachable"        // no agent answers; only clients say so
+	Refused     Code = "refused"            // understood, and not permitted now
+	NotReady    Code = "not_ready"          // the agent runs, and does not serve yet or any more
+	TryLater    Code = "try_later"          // no room at the moment
+	Timeout     Code = "timeout"            // it took longer than the caller waits
+)
+
+// outcomes is the one table of what a code means to HTTP and to a shell.
+var outcomes = map[Code]struct{ status, exit int }{
+	Failed:      {http.StatusInternalServerError, 1},
+	Usage:       {http.StatusBadRequest, 2},
+	NotFound:    {http.StatusNotFound, 3},
+	NotAllowed:  {http.StatusMethodNotAllowed, 1},
+	Unreachable: {http.StatusBadGateway, 4},
+	Refused:     {http.StatusConflict, 5},
+	NotReady:    {http.StatusServiceUnavailable, 69},
+	TryLater:    {http.StatusServiceUnavailable, 75},
+	Timeout:     {http.StatusGatewayTimeout, 124},
+}
+
+// Status is the HTTP status of an answer with this code; 500 for a code that
+// is not in the table.
+func (c Code) Status() int {
+	if o, ok := outcomes[c]; ok {
+		return o.status
+	}
+	return http.StatusInternalServerError
+}
+
+// Error is a failure with its code.
+type Error struct {
+	Code Code
+	// Detail is for people: what was wrong, where, and what to do.
+	Detail string
+	// Err is the cause, if there is one that callers may look for. It is not
+	// in the text.
+	Err error
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is what the command exits with after err: 0 for nil, the table's
+// for an Error, 124 for a deadline, and 1 for everything else.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	var coded *Error
+	if errors.As(err, &coded) {
+		if o, ok := outcomes[coded.Code]; ok {
+			return o.exit
+		}
+		return 1
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return outcomes[Timeout].exit
+	}
+	return 1
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"kecho/agent/api"
+)
+
+// askFlags are the flags of every command that asks an agent: whom, how long,
+// and how the answer is printed.
+func askFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "api", Value: "http://127.0.0.1:7940", EnvVars: []string{"KECHO_API"}, Usage: "the agent's `ADDRESS`: http://host:port or unix:///path"},
+		&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "how long to wait for the answer"},
+	}, outputFlags()...)
+}
+
+// ask is an action that has an agent to ask, for as long as --timeout says,
+// and a printer for the answer.
+func ask(action func(ctx context.Context, agent *api.Client, p *printer) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		p, err := newPrinter(c)
+		if err != nil {
+			return err
+		}
+		agent, err := api.New(c.String("api"))
+		if err != nil {
+			return usageError(c, "%v", err)
+		}
+		patience := c.Duration("timeout")
+		if patience <= 0 {
+			return usageError(c, "--timeout %v: want more than 0", patience)
+		}
+		ctx, cancel := context.WithTimeout(c.Context, patience)
+		defer cancel()
+		return action(ctx, agent, p)
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"kecho/agent/api"
+)
+
+func membersCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "members",
+		Usage:  "who is in the cluster, as one agent sees it",
+		Flags:  askFlags(),
+		Action: ask(members),
+	}
+}
+
+func members(ctx context.Context, agent *api.Client, p *printer) error {
+	list, err := agent.Members(ctx)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(api.List[api.Member]{Items: list})
+	}
+	slices.SortFunc(list, func(a, b api.Member) int { return cmp.Compare(a.Name, b.Name) })
+	rows := [][]cell{{text("NAME"), text("STATUS"), text("LINK"), text("RTT"), text("LOAD"), text("CAPACITY"), text("HEARD"), text("ADDRESS"), text("")}}
+	for _, m := range list {
+		rows = append(rows, memberRow(m))
+	}
+	return p.printTable(rows)
+}
+
+func memberRow(m api.Member) []cell {
+	link, rtt, note := linkCells(m)
+	return []cell{
+		text(m.Name), statusCell(m), link, rtt,
+		share(m.Load), number("%d", m.Capacity), heard(m.Heard), text(m.Address), note,
+	}
+}
+
+func statusCell(m api.Member) cell {
+	switch {
+	case m.Draining:
+		return cell{text: "draining", paint: yellow}
+	case m.Status == "alive":
+		return cell{text: m.Status, paint: green}
+	case m.Status == "failed":
+		return cell{text: m.Status, paint: red}
+	}
+	return text(m.Status)
+}
+
+func linkCells(m api.Member) (link, rtt, note cell) {
+	none := number("-")
+	switch {
+	case m.Self:
+		return text("self"), none, note
+	case m.Link == nil:
+		return text("-"), none, note
+	case m.Link.Up:
+		return cell{text: "up", paint: green}, number("%.1f ms", m.Link.RTT), note
+	}
+	return cell{text: "down", paint: red}, none, text(m.Link.LastError)
+}
+
+// share prints a load, 1 is full; "-" when it is not known.
+func share(v *float64) cell {
+	if v == nil {
+		return number("-")
+	}
+	return number("%.2f", *v)
+}
+
+func heard(ms *float64) cell {
+	if ms == nil {
+		return number("-")
+	}
+	d := time.Duration(*ms * float64(time.Millisecond))
+	if d < 10*time.Second {
+		return number("%.1f s", d.Seconds())
+	}
+	return number("%s", fmt.Sprint(d.Round(time.Second)))
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"kecho/agent/api"
+)
+
+// seeHelp begins the line of an error that says where to read on.
+const seeHelp = "see: "
+
+// usageError is a mistake on the command line: one line that says what is
+// wrong, and how to find out what is right.
+func usageError(c *cli.Context, format string, args ...any) error {
+	return &api.Error{
+		Code:   api.Usage,
+		Detail: fmt.Sprintf(format, args...) + "\n" + seeHelp + commandPath(c) + " --help",
+	}
+}
+
+// commandPath is the command as it is typed, "kecho demo web".
+func commandPath(c *cli.Context) string {
+	if c.Command == nil || c.Command.HelpName == "" {
+		return c.App.Name
+	}
+	return c.Command.HelpName
+}
+
+// onUsageError words what package flag found wrong as the rest of the command
+// speaks: flags with two dashes, and a guess at what was meant.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		name = strings.TrimLeft(name, "-")
+		guess := ""
+		if near := nearest(name, flagNames(c)); near != "" {
+			guess = "; did you mean --" + near + "?"
+		}
+		return usageError(c, "there is no flag --%s%s", name, guess)
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return usageError(c, "--%s needs a value", strings.TrimLeft(name, "-"))
+	}
+	text = strings.Replace(text, " for flag -", " for --", 1)
+	return usageError(c, "%s", text)
+}
+
+func flagNames(c *cli.Context) []string {
+	var names []string
+	for _, f := range c.Command.Flags {
+		names = append(names, f.Names()...)
+	}
+	return names
+}
+
+// needCommand is the action of a command that only has subcommands.
+func needCommand(c *cli.Context) error {
+	name := c.Args().First()
+	if name == "" {
+		return usageError(c, "which command?")
+	}
+	return unknownCommand(c, name)
+}
+
+func unknownCommand(c *cli.Context, name string) error {
+	var names []string
+	for _, sub := range c.Command.Subcommands {
+		names = append(names, sub.Name)
+	}
+	guess := ""
+	if near := nearest(name, names); near != "" {
+		guess = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return usageError(c, "there is no command %q%s", name, guess)
+}
+
+// withoutArguments wraps the action of a command that takes flags only. What
+// stands behind an argument is not read as a flag by package flag, but as one
+// more argument, silently: so arguments are refused, with the right order.
+func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		args := c.Args().Slice()
+		if len(args) == 0 {
+			return action(c)
+		}
+		if len(c.Command.Subcommands) > 0 && len(args) == 1 {
+			return unknownCommand(c, args[0])
+		}
+		for i, arg := range args {
+			if i > 0 && strings.HasPrefix(arg, "-") {
+				return usageError(c, "%s stands behind %q and would not be read: flags come first, and %q takes no arguments: %s %s",
+					arg, args[0], commandPath(c), commandPath(c), strings.Join(args[i:], " "))
+			}
+		}
+		return usageError(c, "%q takes no arguments, only flags: what is %q?", commandPath(c), args[0])
+	}
+}
+
+// nearest is the candidate that differs least from word, if it is near enough
+// to have been meant.
+func nearest(word string, candidates []string) string {
+	best, least := "", 3 // more than two slips are another word
+	for _, c := range candidates {
+		d := distance(word, c)
+		if len(word) > 2 && strings.HasPrefix(c, word) {
+			d = 1
+		}
+		if d < least && d < len(c) {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: how many letters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
