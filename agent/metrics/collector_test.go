@@ -1,0 +1,130 @@
+package metrics_test
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"kecho/agent/metrics"
+)
+
+func full() metrics.Snapshot {
+	load := 0.75
+	return metrics.Snapshot{
+		InFlight: 3, Queued: 2,
+		Overflow:          map[string]int64{"soft_limit": 7, "no such reason": 4, "nor this": 1},
+		Copies:            map[string]int64{"answered": 5, "busy": 2},
+		DuplicatesDropped: 1, Cancels: 2,
+		Peers: []metrics.Peer{
+			{Name: "web2", Load: &load, HeardAge: 1500 * time.Millisecond},
+			{Name: "web2", Load: &load},
+			{Name: "web3", HeardAge: -1},
+			{Name: "bad\xff", HeardAge: time.Second},
+		},
+		Members: 2, Links: 1, RejoinAttempts: 9,
+		Channels: []metrics.Channel{
+			{Name: "balancer", Submitted: 10, Arrived: 11, BytesOut: 12, BytesIn: 13, Drops: map[string]int64{"decode": 1}},
+			{Name: "balancer", Submitted: 99},
+		},
+	}
+}
+
+func scrape(t *testing.T, c *metrics.Collector) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	c.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	body, _ := io.ReadAll(w.Result().Body)
+	if w.Code != 200 {
+		t.Fatalf("status %d: %s", w.Code, body)
+	}
+	return string(body)
+}
+
+func TestScrapeShowsEverything(t *testing.T) {
+	c := metrics.New(metrics.Config{Version: "v1.2.3", Snapshot: full})
+	c.Observe(metrics.Local, 200, 30*time.Millisecond)
+	c.Observe(metrics.Local, 304, 30*time.Millisecond)
+	c.Observe(metrics.Forwarded, 0, time.Second)
+	c.Observe(metrics.Received, 99, time.Second)
+	c.Observe(metrics.Rejected, 503, 0)
+	c.Observe(200, 600, 0) // no such route, no such class
+	got := scrape(t, c)
+	for _, want := range []string{
+		`kecho_requests_total{code_class="2xx",route="local"} 1`,
+		`kecho_requests_total{code_class="3xx",route="local"} 1`,
+		`kecho_requests_total{code_class="none",route="forwarded"} 1`,
+		`kecho_requests_total{code_class="none",route="received"} 1`,
+		`kecho_requests_total{code_class="5xx",route="rejected"} 1`,
+		`kecho_requests_total{code_class="none",route="rejected"} 1`,
+		`kecho_requests_total{code_class="2xx",route="received"} 0`,
+		`kecho_request_duration_seconds_count{route="local"} 2`,
+		`kecho_request_duration_seconds_bucket{route="local",le="0.032"} 2`,
+		`kecho_request_duration_seconds_bucket{route="local",le="0.016"} 0`,
+		"kecho_in_flight 3", "kecho_queue_length 2",
+		`kecho_overflow_total{reason="soft_limit"} 7`,
+		`kecho_overflow_total{reason="other"} 5`,
+		`kecho_overflow_total{reason="queue_full"} 0`,
+		`kecho_copies_total{result="answered"} 5`,
+		"kecho_duplicates_dropped_total 1", "kecho_cancels_total 2",
+		`kecho_peer_load{peer="web2"} 0.75`,
+		`kecho_peer_heard_age_seconds{peer="web2"} 1.5`,
+		`kecho_peer_heard_age_seconds{peer="bad?"} 1`,
+		"kecho_members 2", "kecho_links 1", "kecho_rejoin_attempts_total 9",
+		`kecho_channel_events_total{channel="balancer",direction="out"} 10`,
+		`kecho_channel_events_total{channel="balancer",direction="in"} 11`,
+		`kecho_channel_bytes_total{channel="balancer",direction="out"} 12`,
+		`kecho_channel_bytes_total{channel="balancer",direction="in"} 13`,
+		`kecho_channel_drops_total{channel="balancer",reason="decode"} 1`,
+		`version="v1.2.3"`, "go_goroutines", "process_start_time_seconds",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in the scrape", want)
+		}
+	}
+	if strings.Contains(got, `peer="web3"`) {
+		t.Error("a peer that was never heard is shown with a value")
+	}
+	if n := c.Requests(metrics.Local); n != 2 {
+		t.Errorf("Requests(Local) = %d, want 2", n)
+	}
+}
+
+func TestNamesAndHelpPassTheLinter(t *testing.T) {
+	c := metrics.New(metrics.Config{Snapshot: full})
+	c.Observe(metrics.Local, 200, time.Millisecond)
+	problems, err := testutil.GatherAndLint(metrics.Gatherer(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestTwoCollectorsInOneProcess(t *testing.T) {
+	a, b := metrics.New(metrics.Config{}), metrics.New(metrics.Config{})
+	a.Observe(metrics.Local, 200, time.Millisecond)
+	if got := scrape(t, b); !strings.Contains(got, `kecho_requests_total{code_class="2xx",route="local"} 0`) {
+		t.Error("one collector shows what the other has counted")
+	}
+}
+
+func TestObserveDoesNotAllocate(t *testing.T) {
+	c := metrics.New(metrics.Config{})
+	c.Observe(metrics.Local, 200, time.Millisecond) // makes the native bucket
+	if n := testing.AllocsPerRun(1000, func() { c.Observe(metrics.Local, 200, time.Millisecond) }); n != 0 {
+		t.Errorf("%v allocations an observation", n)
+	}
+}
+
+func BenchmarkObserve(b *testing.B) {
+	c := metrics.New(metrics.Config{})
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Observe(metrics.Local, 200, time.Millisecond)
+	}
+}

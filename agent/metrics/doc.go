@@ -1,0 +1,41 @@
+// Package metrics turns what an agent's parts count into Prometheus metrics.
+//
+// # Vocabulary
+//
+// A Snapshot is what the parts have counted at one moment; the agent fills it
+// when somebody scrapes. A Route is where a request was served. Names begin
+// with kecho_, units are seconds and bytes. Every label has a closed set of
+// values, listed here and never a path, a host or a client; "peer" is bounded
+// by the members of the cluster. A value outside its set counts as "other".
+//
+//	kecho_requests_total{route,code_class}        requests answered
+//	kecho_request_duration_seconds{route}         until the head of the answer
+//	kecho_in_flight, kecho_queue_length           at this moment
+//	kecho_overflow_total{reason}                  requests that found no local place
+//	kecho_copies_total{result}                    what became of each copy sent to a peer
+//	kecho_duplicates_dropped_total                answers that came second
+//	kecho_cancels_total                           cancels sent to peers
+//	kecho_peer_load{peer}, kecho_peer_heard_age_seconds{peer}
+//	kecho_members, kecho_links                    this node not counted
+//	kecho_rejoin_attempts_total
+//	kecho_channel_events_total{channel,direction}, kecho_channel_bytes_total{channel,direction}
+//	kecho_channel_drops_total{channel,reason}
+//	kecho_build_info{version,go_version}, go_*, process_*
+//
+// # How it is used
+//
+//	m := metrics.New(metrics.Config{Version: v, Snapshot: agent.snapshot})
+//	m.Observe(metrics.Local, 200, took)
+//	mux.Handle("/metrics", m.Handler())
+//
+// # Concurrency
+//
+// Observe may be called from any number of goroutines. Snapshot is called once
+// a scrape; scrapes may overlap.
+//
+// # Limits
+//
+// Each Collector has a registry of its own, so two agents run in one process.
+// At most 64 channels and 1,024 peers are shown; of two of one name, the
+// first.
+package metrics

@@ -1,0 +1,137 @@
+package metrics
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// exposition is a Collector as Prometheus sees it: constant metrics made anew
+// at each scrape, so nothing has to be removed when a peer goes.
+type exposition Collector
+
+var (
+	requestsDesc   = desc("requests_total", "Requests by where they were served and the class of the answer's status.", "route", "code_class")
+	inFlightDesc   = desc("in_flight", "Requests at the upstream, of clients and of peers.")
+	queueDesc      = desc("queue_length", "Requests that wait for a local place.")
+	overflowDesc   = desc("overflow_total", "Requests that found no local place, by the reason.", "reason")
+	copiesDesc     = desc("copies_total", "Copies sent to peers, by what became of them.", "result")
+	duplicatesDesc = desc("duplicates_dropped_total", "Answers of peers that were dropped because another came first.")
+	cancelsDesc    = desc("cancels_total", "Cancels sent to peers.")
+	peerLoadDesc   = desc("peer_load", "Load that a peer last reported; 1 is full.", "peer")
+	peerAgeDesc    = desc("peer_heard_age_seconds", "Time since anything came from a peer.", "peer")
+	membersDesc    = desc("members", "Other nodes of the cluster that gossip believes alive.")
+	linksDesc      = desc("links", "Links to peers that are up.")
+	rejoinDesc     = desc("rejoin_attempts_total", "Attempts to join seeds again.")
+	eventsDesc     = desc("channel_events_total", "Events submitted to (out) and arrived on (in) a channel.", "channel", "direction")
+	bytesDesc      = desc("channel_bytes_total", "Bytes of the frames of those events.", "channel", "direction")
+	dropsDesc      = desc("channel_drops_total", "Events of a channel that went nowhere, by the reason.", "channel", "reason")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("kecho_"+name, help, labels, nil)
+}
+
+const (
+	maxPeers    = 1024
+	maxChannels = 64
+)
+
+// Describe is prometheus.Collector's.
+func (e *exposition) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		requestsDesc, inFlightDesc, queueDesc, overflowDesc, copiesDesc, duplicatesDesc, cancelsDesc,
+		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
+	} {
+		out <- d
+	}
+}
+
+// Collect is prometheus.Collector's.
+func (e *exposition) Collect(out chan<- prometheus.Metric) {
+	x := exposer{out}
+	for route := range routes {
+		for class, name := range classNames {
+			x.counter(requestsDesc, e.requests[route][class].Load(), route.String(), name)
+		}
+	}
+	s := e.snapshot()
+	x.gauge(inFlightDesc, float64(s.InFlight))
+	x.gauge(queueDesc, float64(s.Queued))
+	x.closed(overflowDesc, overflowReasons, s.Overflow)
+	x.closed(copiesDesc, copyResults, s.Copies)
+	x.counter(duplicatesDesc, s.DuplicatesDropped)
+	x.counter(cancelsDesc, s.Cancels)
+	x.gauge(membersDesc, float64(s.Members))
+	x.gauge(linksDesc, float64(s.Links))
+	x.counter(rejoinDesc, s.RejoinAttempts)
+	x.peers(s.Peers)
+	x.channels(s.Channels)
+}
+
+// exposer sends metrics to a scrape.
+type exposer struct{ out chan<- prometheus.Metric }
+
+func (x exposer) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	x.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (x exposer) counter(d *prometheus.Desc, v int64, labels ...string) {
+	x.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+// closed shows counts by the values of the last label, all of them, with
+// what is not in the set added up as other.
+func (x exposer) closed(d *prometheus.Desc, set []string, counts map[string]int64, labels ...string) {
+	var rest int64
+	for value, n := range counts {
+		if value == other || !slices.Contains(set, value) {
+			rest += n
+		}
+	}
+	for _, value := range set {
+		n := counts[value]
+		if value == other {
+			n = rest
+		}
+		x.counter(d, n, append(slices.Clone(labels), value)...)
+	}
+}
+
+func (x exposer) peers(peers []Peer) {
+	shown := make(map[string]bool)
+	for _, p := range peers[:min(len(peers), maxPeers)] {
+		name := valid(p.Name)
+		if shown[name] { // twice would fail the whole scrape
+			continue
+		}
+		shown[name] = true
+		if p.Load != nil {
+			x.gauge(peerLoadDesc, *p.Load, name)
+		}
+		if p.HeardAge >= 0 {
+			x.gauge(peerAgeDesc, p.HeardAge.Seconds(), name)
+		}
+	}
+}
+
+func (x exposer) channels(channels []Channel) {
+	shown := make(map[string]bool)
+	for _, c := range channels[:min(len(channels), maxChannels)] {
+		name := valid(c.Name)
+		if shown[name] {
+			continue
+		}
+		shown[name] = true
+		x.counter(eventsDesc, c.Submitted, name, "out")
+		x.counter(eventsDesc, c.Arrived, name, "in")
+		x.counter(bytesDesc, c.BytesOut, name, "out")
+		x.counter(bytesDesc, c.BytesIn, name, "in")
+		x.closed(dropsDesc, dropReasons, c.Drops, name)
+	}
+}
+
+// valid is s as a label's value: it came from another machine, and a scrape
+// fails whole at bytes that are not UTF-8.
+func valid(s string) string { return strings.ToValidUTF8(s, "?") }
