@@ -1,0 +1,236 @@
+package link
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kecho/channel"
+)
+
+// link is one live connection to one peer. Whoever made it calls Pool.run,
+// which reads; one more goroutine writes what cannot be written at once.
+type link struct {
+	peer   *peer
+	conn   net.Conn
+	socket net.Conn // under TLS; the same as conn without
+	direct *direct  // nil: only the writer goroutine writes
+	limits *Config
+	blocks *blocks
+	wake   chan struct{} // capacity 1; passes the baton: busy is now the writer's
+	over   chan struct{} // closed with closed
+	ended  chan struct{} // closed by Pool.run after LinkDown
+	prev   *link         // whose ended run awaits first; owned by run
+
+	// What the health loop reads and writes: nanoseconds since the peer's
+	// epoch (the pool's), zero for never.
+	heard   atomic.Int64
+	writing atomic.Int64 // since when one write has been going on
+	pinged  atomic.Int64 // the last ping, as its payload
+	rtt     atomic.Int64
+
+	mu        sync.Mutex
+	up        time.Time // when LinkUp was told
+	closed    bool
+	finishing bool  // nothing more is taken; what waits, a bye, the end
+	cause     error // of the end
+	busy      bool  // somebody writes; what comes meanwhile waits
+	rest      *block
+	queues    [lanes]queue
+	waiters   []*waiter // of bulk, first come first served
+}
+
+// waiter is a Send of bulk that found no room. Its frame is lent until taken
+// is closed, or until it has taken itself off the list.
+type waiter struct {
+	frame []byte
+	taken chan struct{}
+	err   error // set before taken is closed
+}
+
+func newLink(p *Pool, pr *peer, conn, socket net.Conn) *link {
+	return &link{
+		peer: pr, conn: conn, socket: socket, direct: newDirect(conn),
+		limits: &p.cfg, blocks: &p.blocks, prev: pr.link,
+		wake: make(chan struct{}, 1), over: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// send takes frame: writes it now if nobody else writes, else queues a copy.
+func (l *link) send(ctx context.Context, ln lane, frame []byte) error {
+	l.mu.Lock()
+	if l.closed || l.finishing {
+		l.mu.Unlock()
+		return channel.ErrNoLink
+	}
+	if !l.busy {
+		return l.sendNowAndUnlock(ln.kind(), frame)
+	}
+	if len(l.waiters) == 0 || ln != bulk {
+		if l.roomLocked(ln, frame) {
+			l.queues[ln].push(l.blocks, ln.kind(), frame)
+			l.mu.Unlock()
+			return nil
+		}
+	}
+	if ln != bulk {
+		l.mu.Unlock()
+		return channel.ErrQueueFull
+	}
+	w := &waiter{frame: frame, taken: make(chan struct{})}
+	l.waiters = append(l.waiters, w)
+	l.mu.Unlock()
+	return l.await(ctx, w)
+}
+
+// control is send for the link's own frames. One that finds no room is
+// dropped: the next ping makes up for it.
+func (l *link) control(kind byte, payload []byte) {
+	l.mu.Lock()
+	switch {
+	case l.closed || l.finishing:
+	case !l.busy:
+		l.sendNowAndUnlock(kind, payload)
+		return
+	case l.roomLocked(urgent, payload):
+		l.queues[urgent].push(l.blocks, kind, payload)
+	}
+	l.mu.Unlock()
+}
+
+// sendNowAndUnlock writes one frame when nobody else writes. The lock is not
+// held during the system call, so others queue behind it instead of waiting.
+func (l *link) sendNowAndUnlock(kind byte, frame []byte) error {
+	l.busy = true
+	b := l.blocks.get(headerSize + len(frame))
+	b.append(kind, frame)
+	if l.direct == nil {
+		l.rest = b
+		l.mu.Unlock()
+		l.wake <- struct{}{}
+		return nil
+	}
+	l.mu.Unlock()
+	n, err := l.direct.write(b.buf)
+	if err != nil {
+		l.blocks.put(b)
+		l.close(lost(err))
+		return channel.ErrNoLink
+	}
+	if n == len(b.buf) {
+		l.blocks.put(b)
+		b = nil
+	} else {
+		b.off = n
+	}
+	l.mu.Lock()
+	l.rest = b
+	l.busy = l.waitsLocked()
+	wake := l.busy
+	l.mu.Unlock()
+	if wake {
+		l.wake <- struct{}{}
+	}
+	return nil
+}
+
+// waitsLocked reports whether there is anything for the writer to do.
+func (l *link) waitsLocked() bool {
+	return l.rest != nil || l.finishing || l.closed ||
+		l.queues[urgent].frames+l.queues[normal].frames+l.queues[bulk].frames > 0
+}
+
+// roomLocked reports whether frame fits into the queue of ln. One frame always
+// fits into an empty queue.
+func (l *link) roomLocked(ln lane, frame []byte) bool {
+	q := &l.queues[ln]
+	return q.frames == 0 ||
+		q.frames < l.limits.QueueFrames && q.bytes+headerSize+len(frame) <= l.limits.QueueBytes
+}
+
+// admitLocked moves what fits now from the waiters to the queue of bulk.
+func (l *link) admitLocked() {
+	n := 0
+	for _, w := range l.waiters {
+		if !l.roomLocked(bulk, w.frame) {
+			break
+		}
+		l.queues[bulk].push(l.blocks, kindBulk, w.frame)
+		close(w.taken)
+		n++
+	}
+	l.waiters = slices.Delete(l.waiters, 0, n)
+}
+
+// await returns when w's frame was taken, when the link ended, or when ctx is
+// done and w's frame was not taken before.
+func (l *link) await(ctx context.Context, w *waiter) error {
+	select {
+	case <-w.taken:
+		return w.err
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.waiters, w)
+	if i < 0 {
+		return w.err
+	}
+	l.waiters = slices.Delete(l.waiters, i, i+1)
+	return context.Cause(ctx)
+}
+
+// finish takes nothing more, writes what waits and a bye, and then leaves it
+// to the peer to close. The reader goes on until then.
+func (l *link) finish() {
+	l.mu.Lock()
+	if l.closed || l.finishing {
+		l.mu.Unlock()
+		return
+	}
+	l.finishing = true
+	l.cause = ErrDraining
+	wake := !l.busy
+	l.busy = true
+	l.mu.Unlock()
+	if wake {
+		l.wake <- struct{}{}
+	}
+}
+
+// close ends the link at once. The first cause counts.
+func (l *link) close(cause error) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.closed = true
+	if l.cause == nil {
+		l.cause = cause
+	}
+	l.rest = nil
+	l.queues = [lanes]queue{}
+	for _, w := range l.waiters {
+		w.err = channel.ErrNoLink
+		close(w.taken)
+	}
+	l.waiters = nil
+	close(l.over)
+	l.mu.Unlock()
+	// Not conn.Close: TLS would try to say goodbye and could wait for it.
+	l.socket.Close()
+}
+
+// ending is why the link ended; nil while it lives.
+func (l *link) ending() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		return nil
+	}
+	return l.cause
+}

@@ -1,0 +1,104 @@
+package link
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"kecho/channel"
+)
+
+// LinkStats is what a pool knows of the link to one peer. The counts are of
+// the peer's whole life, over all links that there were to it.
+type LinkStats struct {
+	Peer channel.NodeID
+	Name string
+	Addr string
+	// Since is when the present link came up; zero when there is none.
+	Since time.Time
+	// Heard is when anything last came from the peer; zero when nothing did.
+	Heard time.Time
+	// RTT is the moving average of the present link's pings; zero before the
+	// first was answered.
+	RTT time.Duration
+	// LastError is why the last link ended or the last dial failed; nil when
+	// neither has happened.
+	LastError error
+
+	Urgent, Normal, Bulk Flow
+}
+
+// Flow is what went over the links to one peer at one priority. Bytes are
+// those of the frames, without the link's own 5 for each.
+type Flow struct {
+	FramesOut, BytesOut uint64 // taken by Send
+	FramesIn, BytesIn   uint64 // given to Receive
+	Refused             uint64 // by Send, because the queue was full
+	Queued, QueuedBytes int    // waiting now
+}
+
+// Stats is a snapshot of every peer that SetPeers names or that has a link,
+// in the order of their names.
+func (p *Pool) Stats() []LinkStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]LinkStats, 0, len(p.peers))
+	for _, pr := range p.peers {
+		all = append(all, pr.statsLocked())
+	}
+	slices.SortFunc(all, func(a, b LinkStats) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Peer, b.Peer))
+	})
+	return all
+}
+
+func (pr *peer) statsLocked() LinkStats {
+	s := LinkStats{Peer: pr.info.ID, Name: pr.info.Name, Addr: pr.info.Addr, LastError: pr.lastErr}
+	if heard := pr.heard.Load(); heard != 0 {
+		s.Heard = pr.epoch.Add(time.Duration(heard))
+	}
+	for ln, flow := range []*Flow{&s.Urgent, &s.Normal, &s.Bulk} {
+		*flow = pr.counts[ln].flow()
+	}
+	l := pr.link
+	if l == nil {
+		return s
+	}
+	s.RTT = time.Duration(l.rtt.Load())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.up.IsZero() || l.closed {
+		return s
+	}
+	s.Since = l.up
+	for ln, flow := range []*Flow{&s.Urgent, &s.Normal, &s.Bulk} {
+		flow.Queued, flow.QueuedBytes = l.queues[ln].frames, l.queues[ln].bytes
+	}
+	return s
+}
+
+// count is a Flow in the making. Senders and the reader add to it without a
+// lock, so the figures of one snapshot need not fit together to the frame.
+type count struct {
+	framesOut, bytesOut, framesIn, bytesIn, refused atomic.Uint64
+}
+
+func (c *count) out(bytes int) {
+	c.framesOut.Add(1)
+	c.bytesOut.Add(uint64(bytes))
+}
+
+func (c *count) in(bytes int) {
+	c.framesIn.Add(1)
+	c.bytesIn.Add(uint64(bytes))
+}
+
+func (c *count) flow() Flow {
+	return Flow{
+		FramesOut: c.framesOut.Load(), BytesOut: c.bytesOut.Load(),
+		FramesIn: c.framesIn.Load(), BytesIn: c.bytesIn.Load(),
+		Refused: c.refused.Load(),
+	}
+}
