@@ -1,0 +1,119 @@
+package balancer
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+// Guard wraps a listener so that refusal can tell a handler what net/http
+// hides from it: requests whose framing two readers may understand in two
+// ways. It reads along on each connection and changes nothing.
+//
+// It must be the outermost wrapper of a plaintext listener, with
+//
+//	http.Server{ConnContext: GuardContext, DisableGeneralOptionsHandler: true, ...}
+//
+// so that each request head reaches the handler, which calls refusal once for
+// each. A connection that begins with the HTTP/2 preface is not looked at.
+func Guard(l net.Listener) net.Listener { return &guardedListener{l} }
+
+type guardedListener struct{ net.Listener }
+
+func (l *guardedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &guarded{Conn: conn}, nil
+}
+
+type guardKey struct{}
+
+// GuardContext lets the handlers of a connection find its guard; it is for
+// http.Server.ConnContext. A connection that is not guarded changes nothing.
+func GuardContext(ctx context.Context, c net.Conn) context.Context {
+	if g, ok := c.(*guarded); ok {
+		return context.WithValue(ctx, guardKey{}, g)
+	}
+	return ctx
+}
+
+// refusal says whether r must be refused, with which status, and why, in words
+// that tell the client what to send instead. It is called exactly once for
+// each request, by its handler, before anything else; after a refusal the
+// connection must be closed (refuse does). Requests on connections without a
+// guard, and of HTTP/2, are never refused.
+func refusal(r *http.Request) (status int, reason string, refused bool) {
+	g, _ := r.Context().Value(guardKey{}).(*guarded)
+	if g == nil {
+		return 0, "", false
+	}
+	if r.ProtoMajor >= 2 && r.Method != "PRI" {
+		return 0, "", false
+	}
+	g.served++
+	if v := g.verdict.Load(); v != nil && g.served >= v.head {
+		return v.status, v.reason, true
+	}
+	if g.served > g.heads.Load() { // net/http saw a head that the guard did not
+		return http.StatusBadRequest, "the request cannot be told from what came before it; use a new connection", true
+	}
+	return 0, "", false
+}
+
+// guarded is a connection whose HTTP/1 framing is followed as it is read.
+type guarded struct {
+	net.Conn
+	framing  framing // owned by Read, which net/http never calls twice at once
+	served   uint64  // requests that came to refusal; owned by the handlers, one at a time
+	heads    atomic.Uint64
+	verdict  atomic.Pointer[verdict] // the first bad head; nothing is followed after it
+	released atomic.Bool
+}
+
+// verdict refuses the head-th request of a connection and all after it.
+type verdict struct {
+	head uint64
+	*fault
+}
+
+// Read reads from the connection. In a body whose framing is broken it fails
+// with a fault once what came before has been delivered.
+func (g *guarded) Read(p []byte) (int, error) {
+	if g.released.Load() {
+		return g.Conn.Read(p)
+	}
+	if g.framing.broken {
+		return 0, g.framing.fault
+	}
+	n, err := g.Conn.Read(p)
+	if n == 0 || g.framing.done {
+		return n, err
+	}
+	good := g.framing.follow(p[:n])
+	if f := g.framing.fault; f != nil && g.verdict.Load() == nil {
+		g.verdict.Store(&verdict{head: g.framing.heads, fault: f})
+	}
+	g.heads.Store(g.framing.heads)
+	if g.framing.broken {
+		if good == 0 {
+			return 0, g.framing.fault
+		}
+		return good, nil
+	}
+	return n, err
+}
+
+// CloseWrite lets net/http end its side first, as it does when it answers
+// before it has read everything.
+func (g *guarded) CloseWrite() error {
+	if c, ok := g.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// release ends the following: the connection is not HTTP any more.
+func (g *guarded) release() { g.released.Store(true) }

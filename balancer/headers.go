@@ -1,0 +1,239 @@
+package balancer
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"strings"
+	"time"
+)
+
+// hopByHop are the fields that belong to one connection (RFC 9110 §7.6.1, and
+// those of RFC 2616 that old programs still send).
+var hopByHop = map[string]bool{
+	"Connection":          true,
+	"Proxy-Connection":    true,
+	"Keep-Alive":          true,
+	"Proxy-Authenticate":  true,
+	"Proxy-Authorization": true,
+	"Te":                  true,
+	"Trailer":             true,
+	"Transfer-Encoding":   true,
+	"Upgrade":             true,
+	"Http2-Settings":      true,
+}
+
+// rewriter makes the fields that this node sends on from those that a client
+// sent. Its methods may be called by many goroutines at once.
+type rewriter struct {
+	by      string         // "kecho-NAME", how this node calls itself in Via
+	trusted []netip.Prefix // whose X-Forwarded-* and Forwarded are believed
+}
+
+// newRewriter makes a rewriter for the node called name. What a client says
+// about whom it speaks for is believed only when its address is in trusted.
+func newRewriter(name string, trusted []netip.Prefix) *rewriter {
+	return &rewriter{by: pseudonym(name), trusted: trusted}
+}
+
+// pseudonym is what stands for the node called name in Via: a token, so
+// whatever a token cannot hold is a dash.
+func pseudonym(name string) string {
+	return "kecho-" + strings.Map(func(c rune) rune {
+		if c < 0x80 && tokenByte[byte(c)] {
+			return c
+		}
+		return '-'
+	}, name)
+}
+
+// outbound is the field list of r for the web server or for a peer: end-to-end
+// fields only, with this node's own added. The map is new, so the caller may
+// change it; the slices in it may be r's, so they may be replaced but not
+// written into. Content-Length is not in it: the length travels beside it.
+func (h *rewriter) outbound(r *http.Request) http.Header {
+	out := make(http.Header, len(r.Header)+5)
+	believed := h.believes(r.RemoteAddr)
+	for name, values := range r.Header {
+		if hopByHop[name] || name == "Content-Length" || !believed && forwardedField(name) {
+			continue
+		}
+		out[name] = values
+	}
+	removeNamed(out, r.Header["Connection"])
+	if listHas(r.Header["Te"], "trailers") {
+		out["Te"] = []string{"trailers"}
+	}
+	h.addForwarded(out, r, believed)
+	out["Via"] = with(out["Via"], h.via(r.ProtoMajor, r.ProtoMinor))
+	if id := out["X-Request-Id"]; len(id) != 1 || !saneID(id[0]) {
+		out["X-Request-Id"] = []string{newRequestID()}
+	}
+	return out
+}
+
+// via is this node's entry for a message that came in with that version.
+func (h *rewriter) via(major, minor int) string {
+	switch {
+	case major == 1 && minor == 1:
+		return "1.1 " + h.by
+	case major == 1:
+		return "1.0 " + h.by
+	}
+	return "2 " + h.by
+}
+
+// believes says whether what a sender with that address writes about its own
+// clients counts.
+func (h *rewriter) believes(remote string) bool {
+	if len(h.trusted) == 0 {
+		return false
+	}
+	from, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	addr := from.Addr().Unmap().WithZone("")
+	for _, p := range h.trusted {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// addForwarded says for whom the request is sent on. Where the sender is
+// believed, its words stand before ours; otherwise they are gone already.
+func (h *rewriter) addForwarded(out http.Header, r *http.Request, believed bool) {
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr
+	}
+	proto := "http"
+	if r.TLS != nil {
+		proto = "https"
+	}
+	values := []string{r.Host, proto, client} // one allocation for the three
+	if r.Host != "" && !(believed && out["X-Forwarded-Host"] != nil) {
+		out["X-Forwarded-Host"] = values[0:1:1]
+	}
+	if !(believed && out["X-Forwarded-Proto"] != nil) {
+		out["X-Forwarded-Proto"] = values[1:2:2]
+	}
+	switch before := out["X-Forwarded-For"]; {
+	case client == "" || client == "@":
+	case len(before) > 0:
+		out["X-Forwarded-For"] = []string{strings.Join(before, ", ") + ", " + client}
+	default:
+		out["X-Forwarded-For"] = values[2:3:3]
+	}
+}
+
+// forwardedField says whether name speaks of the one before the sender.
+func forwardedField(name string) bool {
+	return name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// inbound leaves only the end-to-end fields of an answer in header.
+func inbound(header http.Header) {
+	removeNamed(header, header["Connection"])
+	for name := range header {
+		if hopByHop[name] {
+			delete(header, name)
+		}
+	}
+}
+
+// loops counts how often the node called name stands in Via: more than none
+// says that the request has been here before.
+func loops(header http.Header, name string) int {
+	via := header["Via"]
+	if len(via) == 0 {
+		return 0
+	}
+	by, n := pseudonym(name), 0
+	for _, line := range via {
+		for entry := range strings.SplitSeq(line, ",") {
+			words := strings.Fields(entry)
+			if len(words) >= 2 && words[1] == by {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// removeNamed deletes the fields that the values of Connection name.
+func removeNamed(header http.Header, connection []string) {
+	for _, line := range connection {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = textproto.TrimString(name); name != "" {
+				header.Del(name)
+			}
+		}
+	}
+}
+
+// listHas says whether the comma-separated lists hold the token, in any case.
+func listHas(lines []string, token string) bool {
+	for _, line := range lines {
+		for entry := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(textproto.TrimString(entry), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// with is values and one more, in a slice of its own.
+func with(values []string, more string) []string {
+	out := make([]string, 0, len(values)+1)
+	return append(append(out, values...), more)
+}
+
+// isWebsocket says whether r asks to become a websocket: the only upgrade that
+// is ever passed on, since any other (h2c) would be a way round every check.
+func isWebsocket(r *http.Request) bool {
+	upgrade := r.Header["Upgrade"]
+	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") &&
+		r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
+		r.ContentLength == 0 && listHas(r.Header["Connection"], "upgrade")
+}
+
+// saneID says whether a client's request id may be kept: 1 to 128 printable
+// characters, no spaces.
+func saneID(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// newRequestID is a UUID of version 7 (RFC 9562): it sorts by time.
+func newRequestID() string {
+	var id [16]byte
+	rand.Read(id[6:]) // never fails: crypto/rand ends the process instead
+	ms := time.Now().UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	var text [36]byte
+	hex.Encode(text[0:8], id[0:4])
+	hex.Encode(text[9:13], id[4:6])
+	hex.Encode(text[14:18], id[6:8])
+	hex.Encode(text[19:23], id[8:10])
+	hex.Encode(text[24:36], id[10:16])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
+}

@@ -1,0 +1,111 @@
+package balancer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// errUpload says that the request's body could not be read to its end: the
+// client went, or broke its framing. It is no fault of the web server's.
+var errUpload = errors.New("the request's body broke off")
+
+// upload is a request's body on its way to the web server. net/http reads it
+// on a goroutine that may outlive the answer; upload makes sure that nothing
+// reads the client's connection after the handler.
+type upload struct {
+	body    io.Reader
+	trailer http.Header // announced names; filled in at the body's end
+	came    http.Header // where net/http puts the client's trailers
+
+	mu      sync.Mutex
+	reading bool
+	closed  bool
+	err     error         // what ended body, unless io.EOF
+	idle    chan struct{} // closed when the last read is over; made by end
+}
+
+func newUpload(body io.Reader, r *http.Request) *upload {
+	b := &upload{body: body, came: r.Trailer}
+	for name := range r.Trailer {
+		if !trailerField(name) {
+			continue
+		}
+		if b.trailer == nil {
+			b.trailer = make(http.Header, len(r.Trailer))
+		}
+		b.trailer[name] = nil
+	}
+	return b
+}
+
+// Read reads from the client, and takes its trailers over at the end.
+func (b *upload) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return 0, http.ErrBodyReadAfterClose
+	}
+	b.reading = true
+	b.mu.Unlock()
+
+	n, err := b.body.Read(p)
+	if err == io.EOF {
+		for name := range b.trailer {
+			b.trailer[name] = b.came[name]
+		}
+	}
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	if err != nil && err != io.EOF && !b.closed {
+		b.err = err
+	}
+	if b.idle != nil {
+		close(b.idle)
+	}
+	return n, err
+}
+
+// Close ends the reading; it does not wait for a Read that is under way.
+func (b *upload) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return nil
+}
+
+// end returns when nothing reads the body any more. A read that waits for a
+// client which sends nothing is broken off: the connection ends after the
+// answer then.
+func (b *upload) end(w http.ResponseWriter) {
+	b.mu.Lock()
+	b.closed = true
+	if !b.reading {
+		b.mu.Unlock()
+		return
+	}
+	b.idle = make(chan struct{})
+	b.mu.Unlock()
+	control := http.NewResponseController(w)
+	if control.SetReadDeadline(time.Unix(1, 0)) == nil {
+		<-b.idle
+	}
+}
+
+// blame says that err is the body's fault where it is. b may be nil.
+func (b *upload) blame(err error) error {
+	if b == nil || err == nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil || errors.Is(err, errUpload) {
+		return err
+	}
+	return fmt.Errorf("%w: %w: %w", errUpload, b.err, err)
+}
