@@ -1,0 +1,39 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"kecho/agent/api"
+)
+
+// The exit codes are a promise to scripts.
+func TestExitCodes(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("any"), 1},
+		{&api.Error{Code: api.Failed}, 1},
+		{&api.Error{Code: "of a newer agent"}, 1},
+		{&api.Error{Code: api.Usage}, 2},
+		{&api.Error{Code: api.NotFound}, 3},
+		{&api.Error{Code: api.Unreachable}, 4},
+		{&api.Error{Code: api.Refused}, 5},
+		{&api.Error{Code: api.NotReady}, 69},
+		{&api.Error{Code: api.TryLater}, 75},
+		{&api.Error{Code: api.Timeout}, 124},
+		{fmt.Errorf("ask: %w", &api.Error{Code: api.NotFound}), 3},
+		{fmt.Errorf("ask: %w", context.DeadlineExceeded), 124},
+	} {
+		if got := api.ExitCode(tt.err); got != tt.want {
+			t.Errorf("ExitCode(%v) = %d, want %d", tt.err, got, tt.want)
+		}
+	}
+	if got := api.Code("of a newer agent").Status(); got != 500 {
+		t.Errorf("status of an unknown code: %d", got)
+	}
+}
