@@ -7,6 +7,7 @@
 # or taken from a vendor directory when the build context has one.
 ARG GO_IMAGE=golang:1.26
 FROM ${GO_IMAGE} AS build
+LABEL kecho.stage=build
 ENV CGO_ENABLED=0 GOCACHE=/tmp/go-build GOFLAGS="-trimpath -buildvcs=false"
 WORKDIR /src
 COPY . .

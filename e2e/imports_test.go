@@ -33,8 +33,9 @@ var importTable = map[string]imports{
 	},
 	"filters": {ours: []string{"channel"}},
 	"balancer": {
-		ours:  []string{"channel", "filters", "balancer/policy"},
-		tests: []string{"channel/link", "channel/registry"},
+		ours:    []string{"channel", "filters", "balancer/policy"},
+		modules: []string{httpguts},
+		tests:   []string{"channel/link", "channel/registry"},
 	},
 	"balancer/policy":     {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
@@ -47,11 +48,11 @@ var importTable = map[string]imports{
 	"agent/api":     {},
 	"agent/metrics": {modules: []string{prometheus}},
 	"agent/agenttest": {
-		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "cmd/kecho/demo"},
+		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer"},
 	},
 	"cmd/kecho":      {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
 	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}},
-	"e2e":            {tests: []string{"agent/api"}},
+	"e2e":            {tests: []string{"agent/api", "cmd/kecho/demo"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.
@@ -63,6 +64,7 @@ const (
 	memberlist = "github.com/hashicorp/memberlist"
 	gopsutil   = "github.com/shirou/gopsutil/v3"
 	urfave     = "github.com/urfave/cli/v2"
+	httpguts   = "golang.org/x/net/http/httpguts"
 	prometheus = "github.com/prometheus"
 )
 
@@ -73,6 +75,8 @@ var testModules = []string{
 	"github.com/google/go-cmp",
 	"github.com/rogpeppe/go-internal",
 	"go.uber.org/goleak",
+	"golang.org/x/net/nettest",
+	"golang.org/x/sys/unix", // network namespaces
 	"github.com/prometheus/client_golang/prometheus/testutil",
 }
 
