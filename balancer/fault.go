@@ -6,7 +6,7 @@ import "net/http"
 const (
 	maxRequestHead = 64 << 10
 	maxHeadLine    = 16 << 10
-	maxFields      = 100
+	maxHeadFields  = 100
 	maxTrailer     = 8 << 10
 	maxChunkLine   = 256
 	maxChunkDigits = 15 // hexadecimal: below 2^60, so no sum overflows
@@ -24,7 +24,7 @@ func (f *fault) Error() string { return f.reason }
 var (
 	faultBareLF      = &fault{http.StatusBadRequest, "a line ends with a bare LF; end each line with CR LF"}
 	faultBareCR      = &fault{http.StatusBadRequest, "a CR is not followed by LF; end each line with CR LF and send no CR elsewhere"}
-	faultStart       = &fault{http.StatusBadRequest, "the request does not begin with METHOD TARGET HTTP/1.1, with one space between each"}
+	faultStart       = &fault{http.StatusBadRequest, "the request line is malformed; send METHOD TARGET HTTP/1.1 with one space between each"}
 	faultVersion     = &fault{http.StatusHTTPVersionNotSupported, "the request line does not end with HTTP/1.1 or HTTP/1.0; send one of them"}
 	faultFold        = &fault{http.StatusBadRequest, "a header line begins with a space; send each header on one line"}
 	faultSpace       = &fault{http.StatusBadRequest, "a header name is followed by a space; send NAME: VALUE"}
@@ -38,7 +38,7 @@ var (
 	faultTwoHosts    = &fault{http.StatusBadRequest, "Host is there more than once; send one"}
 	faultLine        = &fault{http.StatusRequestURITooLong, "the request line is longer than 16 KiB; send a shorter one"}
 	faultField       = &fault{http.StatusRequestHeaderFieldsTooLarge, "a header line is longer than 16 KiB; send a shorter one"}
-	faultFields      = &fault{http.StatusRequestHeaderFieldsTooLarge, "there are more than 100 header lines; send fewer"}
+	faultHeadFields  = &fault{http.StatusRequestHeaderFieldsTooLarge, "there are more than 100 header lines; send fewer"}
 	faultHead        = &fault{http.StatusRequestHeaderFieldsTooLarge, "the request's head is longer than 64 KiB; send less"}
 	faultChunkSize   = &fault{http.StatusBadRequest, "a chunk's size is not 1 to 15 hexadecimal digits; send such"}
 	faultChunkLine   = &fault{http.StatusBadRequest, "a chunk's size and extensions are longer than 256 bytes; send no extensions"}

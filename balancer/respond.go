@@ -138,7 +138,7 @@ func trailerField(name string) bool {
 
 // refuse answers in this node's own words. message says what is wrong and what
 // to do, in one line without what the client sent; retryAfter is sent in whole
-// seconds, rounded up, if it is positive. 400, 414 and 431 end the connection:
+// seconds, rounded up, if it is positive. 400, 414, 431 and 505 end the connection:
 // after a malformed request nothing on it can be trusted.
 func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, message string) {
 	header := w.Header()
@@ -150,7 +150,8 @@ func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, message
 		header.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	switch status {
-	case http.StatusBadRequest, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+	case http.StatusBadRequest, http.StatusRequestURITooLong,
+		http.StatusRequestHeaderFieldsTooLarge, http.StatusHTTPVersionNotSupported:
 		header.Set("Connection", "close")
 	}
 	header.Set("Content-Type", "text/plain; charset=utf-8")

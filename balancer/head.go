@@ -1,0 +1,241 @@
+package balancer
+
+import "bytes"
+
+// The part of framing that follows heads (RFC 9112 §3, §5) and trailers.
+
+// takeStart takes the first byte of a request, or of the one empty line that
+// may stand before it (RFC 9112 §2.2).
+func (f *framing) takeStart(c byte) int {
+	if !f.blank {
+		*f = framing{heads: f.heads + 1, place: atStart}
+	}
+	switch {
+	case c == '\r' && !f.blank:
+		f.blank = true
+		f.place, f.ending = atLF, atBlankBefore
+		return 1
+	case c == '\n':
+		f.fault = faultBareLF
+	case !tokenByte[c]:
+		f.fault = faultStart
+	default:
+		f.place = inMethod
+		return 1
+	}
+	return 0
+}
+
+func (f *framing) takeRequestLine(p []byte) int {
+	for i, c := range p {
+		switch {
+		case c == '\r' && f.place == inVersion:
+			f.place, f.ending = atLF, inVersion
+			return i + 1
+		case c == '\n':
+			f.fault = faultBareLF
+			return i
+		case c == ' ' && f.place == inMethod:
+			f.place = inTarget
+			f.remaining = 0
+		case c == ' ' && f.place == inTarget && f.remaining > 0:
+			f.place = inVersion
+		case c <= ' ', c == 0x7f, f.place == inMethod && !tokenByte[c]:
+			f.fault = faultStart
+			return i
+		case f.place == inTarget:
+			f.remaining++ // of the target: it is not empty
+		case f.place == inVersion:
+			f.keep(c)
+		}
+	}
+	return len(p)
+}
+
+// keep appends to text, and counts what has no room.
+func (f *framing) keep(c byte) {
+	if f.textLen < len(f.text) {
+		f.text[f.textLen] = c
+	}
+	f.textLen++
+}
+
+// is says whether text is s, which must fit.
+func (f *framing) is(s string) bool {
+	return f.textLen == len(s) && string(f.text[:f.textLen]) == s
+}
+
+func (f *framing) takeFieldStart(c byte) int {
+	switch {
+	case c == '\r':
+		f.place, f.ending = atLF, atField
+		return 1
+	case c == '\n':
+		f.fault = faultBareLF
+	case c == ' ' || c == '\t':
+		f.fault = faultFold
+	case f.fields == maxHeadFields:
+		f.fault = faultHeadFields
+	default:
+		f.fields++
+		f.textLen = 0
+		f.place = inName
+		return f.takeName([]byte{c})
+	}
+	return 0
+}
+
+func (f *framing) takeName(p []byte) int {
+	for i, c := range p {
+		switch {
+		case c == ':':
+			f.nameOver()
+			return i + 1
+		case tokenByte[c]:
+			if 'A' <= c && c <= 'Z' {
+				c |= 0x20
+			}
+			f.keep(c)
+			continue
+		case c == ' ' || c == '\t':
+			f.fault = faultSpace
+		case c == '\n':
+			f.fault = faultBareLF
+		default:
+			f.fault = faultName
+		}
+		return i
+	}
+	return len(p)
+}
+
+// nameOver decides what the field's value is to the framing.
+func (f *framing) nameOver() {
+	f.place = inValue
+	switch {
+	case f.textLen == 0:
+		f.fault = faultName
+		return
+	case f.is("content-length"):
+		f.place, f.watched = inWatched, 'l'
+		if f.lengths++; f.lengths > 1 {
+			f.fault = faultTwoLengths
+		}
+	case f.is("transfer-encoding"):
+		f.place, f.watched = inWatched, 't'
+		if f.codings++; f.codings > 1 {
+			f.fault = faultCoding
+		}
+	case f.is("host"):
+		if f.hosts++; f.hosts > 1 {
+			f.fault = faultTwoHosts
+		}
+	default:
+		return
+	}
+	if f.inBody {
+		f.fault = faultTrailerName
+	}
+	f.textLen, f.gap = 0, false
+}
+
+// takeValue skips to the line's end.
+func (f *framing) takeValue(p []byte) int {
+	end := bytes.IndexByte(p, '\n')
+	until := p
+	if end >= 0 {
+		until = p[:end]
+	}
+	cr := bytes.IndexByte(until, '\r')
+	switch {
+	case cr < 0 && end < 0:
+		return len(p)
+	case cr < 0:
+		f.fault = faultBareLF
+		return end
+	}
+	f.place, f.ending = atLF, inValue // atLF refuses whatever else follows
+	return cr + 1
+}
+
+// takeWatched keeps the value without the space around it.
+func (f *framing) takeWatched(p []byte) int {
+	for i, c := range p {
+		switch c {
+		case '\r':
+			f.place, f.ending = atLF, inWatched
+			return i + 1
+		case '\n':
+			f.fault = faultBareLF
+			return i
+		case ' ', '\t':
+			f.gap = f.textLen > 0
+		default:
+			if f.gap {
+				f.keep(' ') // it makes the value none that is known
+				f.gap = false
+			}
+			if 'A' <= c && c <= 'Z' {
+				c |= 0x20
+			}
+			f.keep(c)
+		}
+	}
+	return len(p)
+}
+
+func (f *framing) versionOver() {
+	f.place = atField
+	switch {
+	case f.is("HTTP/1.1"):
+	case f.is("HTTP/1.0"):
+		f.old = true
+	default:
+		f.fault = faultVersion
+	}
+}
+
+// watchedOver reads a Content-Length or Transfer-Encoding.
+func (f *framing) watchedOver() {
+	f.place = atField
+	if f.watched == 't' {
+		if !f.is("chunked") {
+			f.fault = faultCoding
+		}
+		return
+	}
+	if f.textLen == 0 || f.textLen > 18 { // 18 digits are below 2^63
+		f.fault = faultLength
+		return
+	}
+	f.remaining = 0
+	for _, c := range f.text[:f.textLen] {
+		if c < '0' || c > '9' {
+			f.fault = faultLength
+			return
+		}
+		f.remaining = f.remaining*10 + uint64(c-'0')
+	}
+}
+
+// headOver decides what follows a head, or what follows the trailers.
+func (f *framing) headOver() {
+	switch {
+	case f.inBody:
+		f.nextRequest()
+	case f.lengths > 0 && f.codings > 0:
+		f.fault = faultBoth
+	case f.codings > 0 && f.old:
+		f.fault = faultOldCoding
+	case f.hosts == 0 && !f.old:
+		f.fault = faultNoHost
+	case f.codings > 0:
+		f.inBody = true
+		f.startChunk()
+	case f.lengths > 0 && f.remaining > 0:
+		f.inBody = true
+		f.place = inLength
+	default:
+		f.nextRequest()
+	}
+}
