@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -44,8 +46,40 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return usageError(c, "--%s needs a value", strings.TrimLeft(name, "-"))
 	}
-	text = strings.Replace(text, " for flag -", " for --", 1)
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		return usageError(c, "--%s %s: %s", m[2], m[1], wanted(c, m[2]))
+	}
+	if m := badEnv.FindStringSubmatch(text); m != nil {
+		return usageError(c, "%s=%s: %s", m[2], m[1], wanted(c, m[3]))
+	}
 	return usageError(c, "%s", text)
+}
+
+// What package flag and cli say of a value that does not parse, on the
+// command line and in the environment.
+var (
+	badValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-+([\w-]+):`)
+	badEnv   = regexp.MustCompile(`^could not parse (".*") as \w+ value from environment variable "(\w+)" for flag ([\w-]+):`)
+)
+
+// wanted says what a flag's value should look like.
+func wanted(c *cli.Context, name string) string {
+	for _, f := range c.Command.Flags {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
+			return "want a time with its unit, such as 500ms or 30s"
+		case *cli.IntFlag:
+			return "want a whole number"
+		case *cli.Float64Flag:
+			return "want a number"
+		case *cli.BoolFlag:
+			return "want true or false"
+		}
+	}
+	return "it cannot be read"
 }
 
 func flagNames(c *cli.Context) []string {
