@@ -10,10 +10,14 @@
 // is a line in a table with its reason.
 //
 // The process tests build the kecho binary once and run it as an operator
-// would: agents on loopback in front of nginx (nginx_test.go), agents that are
-// killed under load and come back (kill_test.go), hosts in network namespaces
-// whose links are cut and healed (netns_test.go), and the compose cluster of
-// the repository's root (compose_test.go).
+// would, agents and web servers each a process: overflow_test.go that peers
+// serve what is too much for one, and that every counter says so; nginx_test.go
+// the same with nginx as the web server and wrk as the clients; kill_test.go
+// agents that are killed, paused and stopped under load, and come back;
+// post_test.go that nothing is done twice; stream_linux_test.go streams without
+// end and downloads larger than memory; identity_test.go names and keys that do
+// not fit; partition_linux_test.go machines of a network of their own that are
+// cut off it; compose_test.go the compose cluster of the repository's root.
 //
 // # What they need
 //
