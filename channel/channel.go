@@ -24,7 +24,7 @@ type Channel struct {
 	closed atomic.Bool
 
 	mu       sync.Mutex
-	watchers []*func(Sink, bool) // guarded by mu
+	watchers []*watcher // guarded by mu
 }
 
 // Name is what the channel was opened as.
@@ -66,7 +66,7 @@ type scratch struct {
 // said: ErrQueueFull, ErrNoLink. Whether it arrived is not known: delivery is
 // at most once. e.Attrs and e.Body are the caller's again when Submit returns.
 func (c *Channel) Submit(ctx context.Context, e Event) (ID, error) {
-	if c.closed.Load() {
+	if c.closed.Load() || c.node.stopped.Load() {
 		return e.ID, fmt.Errorf("submit on channel %q: %w", c.name, ErrClosed)
 	}
 	if err := c.node.check(&e); err != nil {
@@ -113,6 +113,7 @@ func (c *Channel) submit(ctx context.Context, s *scratch) error {
 	}
 	c.count.submitted.Add(1)
 	s.from, s.attrs = c.node.desc.appendTo(s.from[:0], s.attrs[:0])
+	e.From = s.attrs
 	sinks := c.appendSinks(s.sinks[:0], s.attrs, e)
 	s.sinks = sinks
 	if out := c.out.Load(); out != nil {
@@ -122,16 +123,20 @@ func (c *Channel) submit(ctx context.Context, s *scratch) error {
 		c.count.noSink.Add(1)
 		return ErrNoSink
 	}
-	s.frame = s.frame[:0]
-	return c.send(ctx, s, sinks, left)
+	if slices.ContainsFunc(sinks, func(s Sink) bool { return !s.Local }) {
+		s.frame = appendEnvelope(s.frame[:0], c.name, e, left, s.from)
+		if head := len(s.frame) - len(e.Body); head > MaxHead {
+			return fmt.Errorf("head of %d bytes, at most %d: %w", head, MaxHead, ErrTooLarge)
+		}
+	}
+	return c.send(ctx, s, sinks)
 }
 
 // appendSinks appends who could get e: the nodes that have the channel open,
 // and this one when somebody here subscribes to what e is.
 func (c *Channel) appendSinks(sinks []Sink, self Attrs, e *Event) []Sink {
-	start := c.node.start
 	for _, p := range *c.remote.Load() {
-		sinks = append(sinks, Sink{Node: p.id, Attrs: p.desc.Load().attrs, Heard: start.Add(time.Duration(p.heard.Load()))})
+		sinks = append(sinks, c.sink(p))
 	}
 	if c.subs.any(e.Type, c.node.id) {
 		sinks = append(sinks, Sink{Node: c.node.id, Local: true, Attrs: self, Heard: time.Now()})
@@ -139,9 +144,11 @@ func (c *Channel) appendSinks(sinks []Sink, self Attrs, e *Event) []Sink {
 	return sinks
 }
 
-func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink, left time.Duration) error {
+// send gives the event to each of sinks, this node last: its handlers may
+// submit what answers the event, and nobody should see that first.
+func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink) error {
 	e := &s.event
-	if e.Priority == Bulk && left > 0 {
+	if e.Priority == Bulk && !e.Deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, e.Deadline)
 		defer cancel()
@@ -152,9 +159,6 @@ func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink, left time.
 		if sinks[i].Local {
 			local = true
 			continue
-		}
-		if len(s.frame) == 0 {
-			s.frame = appendEnvelope(s.frame, c.name, e, left, s.from)
 		}
 		if err := c.node.links.Send(ctx, sinks[i].Node, e.Priority, s.frame); err != nil {
 			c.count.unsent.Add(1)
@@ -167,7 +171,6 @@ func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink, left time.
 	}
 	if local {
 		taken++
-		e.From = s.attrs
 		c.subs.each(e.Type, e.ID.Source, func(sub *Subscription) { sub.deliver(e) })
 	}
 	if taken > 0 {
@@ -218,61 +221,14 @@ func (c *Channel) sink(p *peer) Sink {
 	return Sink{Node: p.id, Attrs: p.desc.Load().attrs, Heard: c.node.start.Add(time.Duration(p.heard.Load()))}
 }
 
-// Watch calls changed for each sink that comes (true) or goes (false) from now
-// on, and for those that are there already; one call at a time, in order. It
-// must not block. The returned function ends it; a call that is under way
-// then may still come.
-func (c *Channel) Watch(changed func(s Sink, present bool)) (stop func()) {
-	w := &changed
-	c.mu.Lock()
-	c.watchers = append(slices.Clone(c.watchers), w)
-	for _, p := range *c.remote.Load() {
-		c.node.notify.add(func() { changed(c.sink(p), true) })
-	}
-	c.mu.Unlock()
-	c.node.notify.run()
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.watchers = slices.DeleteFunc(slices.Clone(c.watchers), func(have *func(Sink, bool)) bool { return have == w })
-	}
-}
-
-// setRemote takes the nodes that have the channel open and queues what the
-// watchers are told; the node's lock is held.
-func (c *Channel) setRemote(now []*peer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before := *c.remote.Load()
-	if slices.Equal(before, now) {
-		return
-	}
-	c.remote.Store(&now)
-	tell := func(p *peer, present bool) {
-		for _, w := range c.watchers {
-			c.node.notify.add(func() { (*w)(c.sink(p), present) })
-		}
-	}
-	for _, p := range before {
-		if !slices.Contains(now, p) {
-			tell(p, false)
-		}
-	}
-	for _, p := range now {
-		if !slices.Contains(before, p) {
-			tell(p, true)
-		}
-	}
-}
-
-// Close closes the channel on this node: peers are told, subscriptions end,
-// submits fail with ErrClosed.
+// Close closes the channel on this node: peers are told, subscriptions and
+// watches end, submits fail with ErrClosed. It does not wait for handlers that
+// are under way.
 func (c *Channel) Close() {
 	if c.closed.Swap(true) {
 		return
 	}
-	c.node.mu.Lock()
-	c.node.setChannelLocked(c.name, nil)
-	c.node.mu.Unlock()
+	c.node.remove(c)
+	c.endWatches()
 	c.subs.clear()
 }

@@ -8,8 +8,8 @@ import (
 
 // describer holds what a node describes itself with.
 type describer struct {
-	mu     sync.Mutex                  // serialises Describe
-	static atomic.Pointer[description] // raw is the pairs without their header
+	mu     sync.Mutex // serialises Describe
+	static atomic.Pointer[description]
 	moving atomic.Pointer[func(Attrs) Attrs]
 }
 
@@ -24,15 +24,19 @@ func (n *Node) Describe(attrs ...Attr) error {
 	if err := checkAttrs(next); err != nil {
 		return fmt.Errorf("describe the node: %w", err)
 	}
-	d.static.Store(&description{raw: appendPairs(nil, next), attrs: next})
+	d.static.Store(&description{raw: appendPairs(appendArrayHeader(nil, 2*len(next)), next), attrs: next})
 	return nil
 }
 
 // DescribeFunc sets a function that appends attributes which change all the
-// time, such as a load. It is called for each event that is submitted and must
-// be quick and safe for concurrent use; what it appends beyond MaxAttrs in all
-// is cut off.
+// time, such as a load; nil for none. It is called for each event that is
+// submitted and must be quick and safe for concurrent use. What Describe would
+// refuse is left out, and where a name is described already, that counts.
 func (n *Node) DescribeFunc(moving func(Attrs) Attrs) {
+	if moving == nil {
+		n.desc.moving.Store(nil)
+		return
+	}
 	n.desc.moving.Store(&moving)
 }
 
@@ -41,15 +45,21 @@ func (n *Node) DescribeFunc(moving func(Attrs) Attrs) {
 func (d *describer) appendTo(raw []byte, attrs Attrs) ([]byte, Attrs) {
 	static := d.static.Load()
 	attrs = append(attrs, static.attrs...)
-	if moving := d.moving.Load(); moving != nil {
-		attrs = (*moving)(attrs)
-		attrs = attrs[:min(len(attrs), MaxAttrs)]
+	moving := d.moving.Load()
+	if moving == nil {
+		return append(raw, static.raw...), attrs
 	}
-	raw = appendArrayHeader(raw, 2*len(attrs))
-	if len(static.attrs) > 0 {
-		raw = append(raw, static.raw...)
+	n := len(attrs)
+	attrs = (*moving)(attrs)
+	n = min(n, len(attrs))
+	sound := attrs[:n]
+	for i := n; i < len(attrs) && len(sound) < MaxAttrs; i++ {
+		if checkAttr(&attrs[i]) == nil {
+			sound = append(sound, attrs[i])
+		}
 	}
-	return appendPairs(raw, attrs[len(static.attrs):]), attrs
+	raw = appendArrayHeader(raw, 2*len(sound))
+	return appendPairs(raw, sound), sound
 }
 
 func checkAttrs(attrs Attrs) error {
@@ -57,16 +67,21 @@ func checkAttrs(attrs Attrs) error {
 		return fmt.Errorf("%d attributes, at most %d: %w", len(attrs), MaxAttrs, ErrTooLarge)
 	}
 	for i := range attrs {
-		a := &attrs[i]
-		if a.Name == "" || len(a.Name) > MaxName {
-			return fmt.Errorf("attribute name %.80q: want 1 to %d bytes", a.Name, MaxName)
+		if err := checkAttr(&attrs[i]); err != nil {
+			return err
 		}
-		if a.kind == noKind {
-			return fmt.Errorf("attribute %q holds nothing: make it with Key.Of", a.Name)
-		}
-		if len(a.str) > MaxText {
-			return fmt.Errorf("attribute %q of %d bytes, at most %d: %w", a.Name, len(a.str), MaxText, ErrTooLarge)
-		}
+	}
+	return nil
+}
+
+func checkAttr(a *Attr) error {
+	switch {
+	case a.Name == "" || len(a.Name) > MaxName:
+		return fmt.Errorf("attribute name %.80q: want 1 to %d bytes", a.Name, MaxName)
+	case a.kind == noKind:
+		return fmt.Errorf("attribute %q holds nothing: make it with Key.Of", a.Name)
+	case len(a.str) > MaxText:
+		return fmt.Errorf("attribute %q of %d bytes, at most %d: %w", a.Name, len(a.str), MaxText, ErrTooLarge)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -75,7 +76,7 @@ func (d *decoder) decodeEnvelope(frame []byte, e *Event) (envelope, error) {
 		return env, fmt.Errorf("envelope has %d fields, want %d", n, envelopeFields)
 	}
 	env.channel = r.text(MaxName)
-	e.Type = Type(d.intern(r.text(MaxName)))
+	e.Type = Type(d.names.string(r.text(MaxName)))
 	priority := r.int()
 	e.ID = ID{Source: NodeID(r.uint()), Seq: r.uint()}
 	left := r.uint()
@@ -107,37 +108,45 @@ func (d *decoder) decodeEnvelope(frame []byte, e *Event) (envelope, error) {
 // owned by the peer's reader.
 type decoder struct {
 	attrs Attrs
-	names map[string]string
+	names intern // of types and attributes
+	texts intern // values of string attributes, which may be any number
 }
 
-// maxInterned bounds what a peer can make a decoder remember: 512 strings of
-// at most 64 bytes.
-const maxInterned = 512
+// intern makes strings of bytes, the same string each time for what comes
+// again, so that what is common costs no allocation.
+type intern map[string]string
 
-// intern is b as a string, the same string each time for what comes again.
-func (d *decoder) intern(b []byte) string {
-	if s, ok := d.names[string(b)]; ok { // does not allocate
+// maxInterned bounds what a peer can make a decoder remember: 256 strings of
+// at most 64 bytes in each table. A full table starts anew.
+const maxInterned = 256
+
+func (in *intern) string(b []byte) string {
+	if s, ok := (*in)[string(b)]; ok { // does not allocate
 		return s
 	}
 	s := string(b)
-	if len(b) <= MaxName && len(d.names) < maxInterned {
-		if d.names == nil {
-			d.names = make(map[string]string)
-		}
-		d.names[s] = s
+	switch {
+	case len(b) > MaxName:
+		return s
+	case *in == nil:
+		*in = make(intern)
+	case len(*in) == maxInterned:
+		clear(*in)
 	}
+	(*in)[s] = s
 	return s
 }
 
 // pairs parses an attribute list and appends it to attrs.
 func (d *decoder) pairs(r *reader, attrs Attrs) Attrs {
 	n := r.pairCount()
+	attrs = slices.Grow(attrs, n)
 	for range n {
 		name := r.text(MaxName)
 		if r.err == nil && len(name) == 0 {
 			r.err = errShape("an attribute without a name")
 		}
-		a := Attr{Name: d.intern(name)}
+		a := Attr{Name: d.names.string(name)}
 		d.value(r, &a)
 		if r.err != nil {
 			return attrs
@@ -155,7 +164,7 @@ func (d *decoder) value(r *reader, a *Attr) {
 	case c == msgFloat64:
 		a.kind, a.num = floatKind, r.float()
 	case isString(c):
-		a.kind, a.str = stringKind, d.intern(r.text(MaxText))
+		a.kind, a.str = stringKind, d.texts.string(r.text(MaxText))
 	default:
 		a.kind, a.num = intKind, uint64(r.int())
 	}

@@ -38,8 +38,9 @@ func (p Priority) String() string {
 
 // Event is what a source submits and sinks receive.
 //
-// An event that a handler or a filter receives is lent: Attrs and Body belong
-// to the node and are used again when the call returns. Clone keeps one.
+// An event that a handler or a filter receives is lent, and others may look at
+// it: it must not be written to, and Attrs, Body and From are used again when
+// the call returns. Clone keeps one.
 type Event struct {
 	// ID is stamped by Submit when it is zero. Who needs it earlier draws it
 	// with Channel.NextID and fills it in.
@@ -55,7 +56,7 @@ type Event struct {
 	// Body is opaque to the channel; at most MaxBody bytes.
 	Body []byte
 	// From is what the source's node describes itself with (Node.Describe),
-	// as of this event. It is filled in on delivery; Submit does not read it.
+	// as of this event. Submit fills it in, for the OUT-filter too.
 	From Attrs
 }
 
@@ -64,7 +65,17 @@ func (e *Event) Clone() *Event {
 	c := *e
 	c.Attrs = e.Attrs.Clone()
 	c.Body = slices.Clone(e.Body)
+	c.From = e.From.Clone()
 	return &c
+}
+
+// size is about how many bytes a clone of e holds.
+func (e *Event) size() int {
+	n := len(e.Body)
+	for i := range e.Attrs {
+		n += len(e.Attrs[i].str)
+	}
+	return n
 }
 
 // Limits on an event (DESIGN: "event frame"). Submit refuses what exceeds

@@ -73,4 +73,6 @@ var (
 	ErrNoSink = errors.New("no sink for the event")
 	// ErrClosed: the channel, subscription or node is closed.
 	ErrClosed = errors.New("closed")
+
+	errOpen = errors.New("it is open on this node already")
 )

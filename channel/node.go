@@ -2,7 +2,6 @@ package channel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -35,8 +34,10 @@ type Node struct {
 	seq      atomic.Uint64
 	strays   atomic.Uint64
 	desc     describer
-	notify   notifier
+	watching notifier // makes the calls of Watch
+	telling  notifier // tells registry and peers what is open here
 	workers  workers
+	stopped  atomic.Bool
 	scratch  sync.Pool // of *scratch
 
 	channels atomic.Pointer[map[string]*Channel] // copied on write, under mu
@@ -47,7 +48,7 @@ type Node struct {
 }
 
 // New makes a node. Nothing runs before Run, but channels can be opened and
-// subscribed to.
+// subscribed to. Its error is always nil today.
 func New(cfg Config) (*Node, error) {
 	n := &Node{id: cfg.ID, links: cfg.Links, registry: cfg.Registry, log: cfg.Logger, start: time.Now()}
 	if n.id == 0 {
@@ -66,20 +67,28 @@ func New(cfg Config) (*Node, error) {
 // ID is who this node is.
 func (n *Node) ID() NodeID { return n.id }
 
+// Strays is how many events came for channels that are not open here: a few
+// are normal after a Close, which peers hear of a moment later.
+func (n *Node) Strays() uint64 { return n.strays.Load() }
+
 // Run serves the links and watches the registry until ctx is done, or until
-// one of them fails, whose error it returns. When it returns, no handler runs
-// and none will. It is called once.
+// one of them fails, whose error it returns. It waits for handlers that are
+// under way; what still waited for a handler is dropped, and submits fail with
+// ErrClosed from then on. It is called once.
 func (n *Node) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var wg sync.WaitGroup
+	failed := make(chan error, 2)
 	run := func(what string, f func() error) {
 		wg.Go(func() {
 			if err := f(); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("%s: %w", what, err))
+				failed <- fmt.Errorf("%s: %w", what, err)
+				cancel()
 			}
 		})
 	}
+	n.startWorkers()
 	if n.links != nil {
 		run("serve links", func() error { return n.links.Serve(ctx, receiver{n}) })
 	}
@@ -87,16 +96,27 @@ func (n *Node) Run(ctx context.Context) error {
 		run("watch the registry", func() error { return n.registry.Watch(ctx, n.setMembers) })
 	}
 	<-ctx.Done()
-	wg.Wait()
+	n.stopped.Store(true)
 	n.workers.stop()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+	wg.Wait()
+	select {
+	case err := <-failed:
 		return err
+	default:
+		return nil
 	}
-	return nil
 }
 
-// Limits on channels.
-const MaxChannels = MaxList // that one node has open
+// startWorkers lets queues be drained, those too that filled before.
+func (n *Node) startWorkers() {
+	n.workers.start()
+	for _, c := range *n.channels.Load() {
+		c.subs.every((*Subscription).wake)
+	}
+}
+
+// MaxChannels is how many channels one node has open at most.
+const MaxChannels = MaxList
 
 // Open opens the channel of that name, 1 to 64 bytes, on this node: from now
 // on others' events on it arrive here. A node has a channel open once; who
@@ -105,19 +125,45 @@ func (n *Node) Open(name string) (*Channel, error) {
 	if name == "" || len(name) > MaxName {
 		return nil, fmt.Errorf("open channel %.80q: want a name of 1 to %d bytes", name, MaxName)
 	}
+	c := &Channel{name: name, node: n}
+	c.remote.Store(new([]*peer))
+	if err := n.add(c); err != nil {
+		return nil, fmt.Errorf("open channel %q: %w", name, err)
+	}
+	n.telling.run()
+	return c, nil
+}
+
+func (n *Node) add(c *Channel) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	have := *n.channels.Load()
-	if have[name] != nil {
-		return nil, fmt.Errorf("open channel %q: it is open on this node already", name)
+	if have[c.name] != nil {
+		return errOpen
 	}
 	if len(have) == MaxChannels {
-		return nil, fmt.Errorf("open channel %q: %d channels are open already: %w", name, MaxChannels, ErrTooLarge)
+		return fmt.Errorf("%d channels are open already: %w", MaxChannels, ErrTooLarge)
 	}
-	c := &Channel{name: name, node: n}
-	c.remote.Store(new([]*peer))
-	n.setChannelLocked(name, c)
-	return c, nil
+	channels := maps.Clone(have)
+	channels[c.name] = c
+	n.setChannelsLocked(channels)
+	n.rebuildLocked()
+	return nil
+}
+
+func (n *Node) remove(c *Channel) {
+	n.mu.Lock()
+	channels := maps.Clone(*n.channels.Load())
+	delete(channels, c.name)
+	n.setChannelsLocked(channels)
+	n.mu.Unlock()
+	n.telling.run()
+}
+
+func (n *Node) setChannelsLocked(channels map[string]*Channel) {
+	n.channels.Store(&channels)
+	n.version++
+	n.telling.add(n.tellAll)
 }
 
 // Channels is every channel open on this node, by name.
@@ -130,91 +176,4 @@ func (n *Node) Channels() []*Channel {
 	return all
 }
 
-// setChannelLocked adds or, with nil, removes a channel and tells everybody.
-func (n *Node) setChannelLocked(name string, c *Channel) {
-	channels := maps.Clone(*n.channels.Load())
-	if c == nil {
-		delete(channels, name)
-	} else {
-		channels[name] = c
-	}
-	n.channels.Store(&channels)
-	n.version++
-	n.rebuildLocked()
-	own := n.announcementLocked()
-	if n.registry != nil {
-		if err := n.registry.Announce(own); err != nil {
-			n.log.Warn("the registry does not take the announcement of channels; connected peers are told over the links", "err", err)
-		}
-	}
-	for id, p := range *n.peers.Load() {
-		if p.linked {
-			n.sendAnnouncement(id, own)
-		}
-	}
-}
-
-func (n *Node) announcementLocked() Announcement {
-	return Announcement{Version: n.version, Channels: slices.Sorted(maps.Keys(*n.channels.Load()))}
-}
-
-// workers runs the goroutines that drain subscriptions' queues; none starts
-// after stop.
-type workers struct {
-	mu      sync.Mutex
-	stopped bool // guarded by mu
-	wg      sync.WaitGroup
-}
-
-// start runs f on a goroutine of its own and reports whether it did.
-func (w *workers) start(f func()) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stopped {
-		return false
-	}
-	w.wg.Go(f)
-	return true
-}
-
-func (w *workers) stop() {
-	w.mu.Lock()
-	w.stopped = true
-	w.mu.Unlock()
-	w.wg.Wait()
-}
-
-// notifier makes calls one after the other, in the order they were handed in,
-// outside every lock.
-type notifier struct {
-	mu      sync.Mutex
-	calls   []func() // guarded by mu
-	running bool     // guarded by mu
-}
-
-// add hands in calls; it may be called with locks held.
-func (n *notifier) add(calls ...func()) {
-	n.mu.Lock()
-	n.calls = append(n.calls, calls...)
-	n.mu.Unlock()
-}
-
-// run makes the calls handed in so far, unless somebody is at it.
-func (n *notifier) run() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.running {
-		return
-	}
-	n.running = true
-	for len(n.calls) > 0 {
-		calls := n.calls
-		n.calls = nil
-		n.mu.Unlock()
-		for _, call := range calls {
-			call()
-		}
-		n.mu.Lock()
-	}
-	n.running = false
-}
+func (n *Node) nextID() ID { return ID{Source: n.id, Seq: n.seq.Add(1)} }

@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,14 +26,20 @@ type peer struct {
 	direct Announcement // what the peer itself said over its link
 }
 
+func newPeer(id NodeID) *peer {
+	p := &peer{id: id}
+	p.desc.Store(emptyDescription)
+	return p
+}
+
 // hasOpenLocked reports whether the peer has the channel open, by the newest
-// that it said.
+// that it said. What a newer announcement had no room for is as it was.
 func (p *peer) hasOpenLocked(channel string) bool {
-	a := p.direct
-	if p.gossip.Version > a.Version {
-		a = p.gossip
+	if p.gossip.Version <= p.direct.Version {
+		return slices.Contains(p.direct.Channels, channel)
 	}
-	return slices.Contains(a.Channels, channel)
+	return slices.Contains(p.gossip.Channels, channel) ||
+		p.gossip.Partial && slices.Contains(p.direct.Channels, channel)
 }
 
 // receiver is the node as its links see it.
@@ -44,28 +49,34 @@ type receiver struct{ n *Node }
 func (r receiver) LinkUp(id NodeID) {
 	n := r.n
 	n.mu.Lock()
-	p := n.peerLocked(id)
+	p := (*n.peers.Load())[id]
+	if p == nil {
+		p = newPeer(id)
+		peers := maps.Clone(*n.peers.Load())
+		peers[id] = p
+		n.peers.Store(&peers)
+	}
 	p.linked = true
 	p.direct = Announcement{}
 	p.heard.Store(int64(time.Since(n.start)))
-	own := n.announcementLocked()
 	n.rebuildLocked()
+	n.telling.add(func() { n.tell(id) })
 	n.mu.Unlock()
-	n.sendAnnouncement(id, own)
-	n.notify.run()
+	n.telling.run()
+	n.watching.run()
 }
 
 // LinkDown implements Receiver.
-func (r receiver) LinkDown(id NodeID, cause error) {
+func (r receiver) LinkDown(id NodeID, _ error) {
 	n := r.n
 	n.mu.Lock()
 	if p := (*n.peers.Load())[id]; p != nil {
 		p.linked = false
-		n.forgetLocked(p)
 		n.rebuildLocked()
+		n.forgetLocked()
 	}
 	n.mu.Unlock()
-	n.notify.run()
+	n.watching.run()
 }
 
 // Receive implements Receiver.
@@ -110,88 +121,37 @@ func (r receiver) Receive(id NodeID, frame []byte) error {
 	return nil
 }
 
-// announceType is the one event of the control channel: Body is the packed
-// Announcement of its source.
-const announceType Type = "channels"
-
-func (n *Node) control(p *peer, e *Event) error {
-	if e.Type != announceType {
-		return nil // a later version's
-	}
-	var a Announcement
-	if err := Unpack(e.Body, &a); err != nil {
-		return fmt.Errorf("announcement of channels: %w", err)
-	}
-	n.mu.Lock()
-	if a.Version >= p.direct.Version {
-		p.direct = a
-		n.rebuildLocked()
-	}
-	n.mu.Unlock()
-	n.notify.run()
-	return nil
-}
-
-// sendAnnouncement tells one peer which channels are open here. It may be
-// called with the lock held: urgent events do not block.
-func (n *Node) sendAnnouncement(to NodeID, a Announcement) {
-	body, err := Pack(a)
-	if err == nil {
-		e := Event{ID: n.nextID(), Type: announceType, Priority: Urgent, Body: body}
-		from, _ := n.desc.appendTo(nil, nil)
-		err = n.links.Send(context.Background(), to, Urgent, appendEnvelope(nil, control, &e, 0, from))
-	}
-	if err != nil {
-		// The link is going down, or its queue is full of what is newer: the
-		// registry tells the peer all the same, only later.
-		n.log.Debug("a peer was not told over its link which channels are open", "peer", to, "err", err)
-	}
-}
-
-func (n *Node) nextID() ID { return ID{Source: n.id, Seq: n.seq.Add(1)} }
-
 // setMembers takes the registry's view of who exists.
 func (n *Node) setMembers(members []Member) {
 	n.mu.Lock()
-	for _, p := range *n.peers.Load() {
+	peers := maps.Clone(*n.peers.Load())
+	for _, p := range peers {
 		p.member = false
 	}
 	for _, m := range members {
 		if m.ID == n.id || m.ID == 0 {
 			continue
 		}
-		p := n.peerLocked(m.ID)
+		p := peers[m.ID]
+		if p == nil {
+			p = newPeer(m.ID)
+			peers[m.ID] = p
+		}
 		p.member = true
 		p.gossip = m.Announcement
 	}
-	for _, p := range *n.peers.Load() {
-		n.forgetLocked(p)
-	}
-	n.rebuildLocked()
-	n.mu.Unlock()
-	n.notify.run()
-}
-
-func (n *Node) peerLocked(id NodeID) *peer {
-	peers := *n.peers.Load()
-	if p := peers[id]; p != nil {
-		return p
-	}
-	p := &peer{id: id}
-	p.desc.Store(emptyDescription)
-	peers = maps.Clone(peers)
-	peers[id] = p
 	n.peers.Store(&peers)
-	return p
+	n.rebuildLocked()
+	n.forgetLocked()
+	n.mu.Unlock()
+	n.watching.run()
 }
 
-// forgetLocked drops a peer that is neither a member nor linked.
-func (n *Node) forgetLocked(p *peer) {
-	if p.member || p.linked {
-		return
-	}
+// forgetLocked drops the peers that are neither members nor linked.
+func (n *Node) forgetLocked() {
+	gone := func(_ NodeID, p *peer) bool { return !p.member && !p.linked }
 	peers := maps.Clone(*n.peers.Load())
-	delete(peers, p.id)
+	maps.DeleteFunc(peers, gone)
 	n.peers.Store(&peers)
 }
 

@@ -39,10 +39,10 @@ func scanValue(b []byte, depth int) ([]byte, error) {
 	b = b[f.lengthBytes:]
 	switch f.class {
 	case scalar:
-		if n < 0 || n+f.extra > len(b) { // negative: 4 GB where an int has 32 bits
+		if n < 0 || n > len(b)-f.extra { // negative: 4 GB where an int has 32 bits
 			return nil, errBytes
 		}
-		return b[n+f.extra:], nil
+		return b[f.extra+n:], nil
 	case list:
 		return scanList(b, n, 1, depth)
 	case dict:

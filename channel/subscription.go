@@ -2,8 +2,8 @@ package channel
 
 import (
 	"fmt"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,20 +24,24 @@ type Subscription struct {
 	handler Handler
 	channel *Channel
 	inline  bool
+	closed  atomic.Bool
 
 	mu      sync.Mutex
 	queue   []*Event // guarded by mu
+	size    int      // of the events in queue, in bytes; guarded by mu
 	running bool     // a goroutine is at the queue; guarded by mu
-	closed  bool     // guarded by mu
 }
 
-// MaxQueue is how many events wait for a subscription's handler at most;
-// further ones are dropped and counted.
-const MaxQueue = 1024
+// Limits on what waits for a subscription's handler, beside the event that it
+// is at; further events are dropped and counted (Stats.Overrun).
+const (
+	MaxQueue      = 1024    // events
+	MaxQueueBytes = 4 << 20 // bytes of their bodies and attributes
+)
 
 // Subscribe calls h for each event that matches, in order, one at a time, on
 // a goroutine that is not the link's: h may block, and then up to MaxQueue
-// events wait for it.
+// events or MaxQueueBytes wait for it. Before Run they wait too.
 func (c *Channel) Subscribe(m Match, h Handler) (*Subscription, error) {
 	return c.subscribe(&Subscription{match: m, handler: h, channel: c})
 }
@@ -62,8 +66,8 @@ func (c *Channel) subscribe(s *Subscription) (*Subscription, error) {
 	return s, nil
 }
 
-// Close ends the subscription: what waits for the handler is dropped; a call
-// that is under way finishes.
+// Close ends the subscription: what waits for the handler is dropped. It does
+// not wait for a call that is under way.
 func (s *Subscription) Close() {
 	s.channel.subs.remove(s)
 	s.drop()
@@ -72,29 +76,47 @@ func (s *Subscription) Close() {
 func (s *Subscription) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	s.queue = nil
+	s.closed.Store(true)
+	s.queue, s.size = nil, 0
 }
 
 // deliver hands e to the handler or to its queue.
 func (s *Subscription) deliver(e *Event) {
-	count := &s.channel.count
-	if s.inline {
-		count.delivered.Add(1)
-		s.handler(e)
+	if !s.inline {
+		s.enqueue(e)
 		return
 	}
+	if !s.closed.Load() {
+		s.channel.count.delivered.Add(1)
+		s.handler(e)
+	}
+}
+
+func (s *Subscription) enqueue(e *Event) {
+	size := e.size()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
-	case len(s.queue) == MaxQueue:
-		count.overrun.Add(1)
+	case s.closed.Load():
+	case len(s.queue) == MaxQueue || s.size+size > MaxQueueBytes:
+		s.channel.count.overrun.Add(1)
 	default:
 		s.queue = append(s.queue, e.Clone())
-		if !s.running {
-			s.running = s.channel.node.workers.start(s.drain)
-		}
+		s.size += size
+		s.wakeLocked()
+	}
+}
+
+// wake lets what is in the queue be handled, if nobody is at it.
+func (s *Subscription) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wakeLocked()
+}
+
+func (s *Subscription) wakeLocked() {
+	if !s.running && len(s.queue) > 0 {
+		s.running = s.channel.node.workers.run(s.drain)
 	}
 }
 
@@ -102,106 +124,27 @@ func (s *Subscription) deliver(e *Event) {
 // again, so that a quiet subscription costs no goroutine.
 func (s *Subscription) drain() {
 	count := &s.channel.count
-	for {
-		s.mu.Lock()
-		batch := s.queue
-		s.queue = nil
-		s.running = len(batch) > 0
-		s.mu.Unlock()
-		if len(batch) == 0 {
-			return
+	for e := s.next(); e != nil; e = s.next() {
+		if !e.Deadline.IsZero() && time.Now().After(e.Deadline) {
+			count.late.Add(1)
+			continue
 		}
-		for _, e := range batch {
-			switch {
-			case s.isClosed():
-				return
-			case !e.Deadline.IsZero() && time.Now().After(e.Deadline):
-				count.late.Add(1)
-			default:
-				count.delivered.Add(1)
-				s.handler(e)
-			}
-		}
+		count.delivered.Add(1)
+		s.handler(e)
 	}
 }
 
-func (s *Subscription) isClosed() bool {
+// next takes the event at the front; nil at the end, or when the node stops.
+func (s *Subscription) next() *Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed
-}
-
-// table finds the subscriptions that match an event with four look-ups,
-// however many there are.
-type table struct {
-	mu     sync.RWMutex
-	byKey  map[Match][]*Subscription // the slices are immutable; guarded by mu
-	closed bool                      // guarded by mu
-}
-
-func (t *table) add(s *Subscription) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return false
+	if len(s.queue) == 0 || s.channel.node.stopped.Load() {
+		s.running = false
+		return nil
 	}
-	if t.byKey == nil {
-		t.byKey = make(map[Match][]*Subscription)
-	}
-	have := t.byKey[s.match]
-	t.byKey[s.match] = append(have[:len(have):len(have)], s)
-	return true
-}
-
-func (t *table) remove(s *Subscription) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	left := slices.DeleteFunc(slices.Clone(t.byKey[s.match]), func(have *Subscription) bool { return have == s })
-	if len(left) == 0 {
-		delete(t.byKey, s.match)
-	} else {
-		t.byKey[s.match] = left
-	}
-}
-
-func (t *table) clear() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
-	for _, subs := range t.byKey {
-		for _, s := range subs {
-			s.drop()
-		}
-	}
-	t.byKey = nil
-}
-
-// find is the subscriptions of the four keys that match.
-func (t *table) find(typ Type, source NodeID) (found [4][]*Subscription) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if len(t.byKey) == 0 {
-		return found
-	}
-	found[0] = t.byKey[Match{Type: typ, Source: source}]
-	found[1] = t.byKey[Match{Type: typ}]
-	found[2] = t.byKey[Match{Source: source}]
-	found[3] = t.byKey[Match{}]
-	return found
-}
-
-// any reports whether anybody subscribes to such events.
-func (t *table) any(typ Type, source NodeID) bool {
-	found := t.find(typ, source)
-	return len(found[0])+len(found[1])+len(found[2])+len(found[3]) > 0
-}
-
-// each calls f for every subscription that matches, outside the lock.
-func (t *table) each(typ Type, source NodeID, f func(*Subscription)) {
-	found := t.find(typ, source)
-	for _, subs := range found {
-		for _, s := range subs {
-			f(s)
-		}
-	}
+	e := s.queue[0]
+	s.queue[0] = nil
+	s.queue = s.queue[1:]
+	s.size -= e.size()
+	return e
 }

@@ -1,0 +1,79 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// announceType is the one event of the control channel: Body is the packed
+// Announcement of its source.
+const announceType Type = "channels"
+
+// tellAll tells the registry and all linked peers what is open here. It is
+// called by n.telling only, so that the newest is told last.
+func (n *Node) tellAll() {
+	n.mu.Lock()
+	own := n.announcementLocked()
+	var linked []NodeID
+	for id, p := range *n.peers.Load() {
+		if p.linked {
+			linked = append(linked, id)
+		}
+	}
+	n.mu.Unlock()
+	if n.registry != nil {
+		if err := n.registry.Announce(own); err != nil {
+			n.log.Warn("the registry does not take the announcement of channels; connected peers are told over the links", "err", err)
+		}
+	}
+	for _, id := range linked {
+		n.sendAnnouncement(id, own)
+	}
+}
+
+// tell tells one peer, whose link has just come up; called by n.telling only.
+func (n *Node) tell(id NodeID) {
+	n.mu.Lock()
+	own := n.announcementLocked()
+	n.mu.Unlock()
+	n.sendAnnouncement(id, own)
+}
+
+func (n *Node) announcementLocked() Announcement {
+	return Announcement{Version: n.version, Channels: slices.Sorted(maps.Keys(*n.channels.Load()))}
+}
+
+func (n *Node) sendAnnouncement(to NodeID, a Announcement) {
+	body, err := Pack(a)
+	if err == nil {
+		e := Event{ID: n.nextID(), Type: announceType, Priority: Urgent, Body: body}
+		from, _ := n.desc.appendTo(nil, nil)
+		err = n.links.Send(context.Background(), to, Urgent, appendEnvelope(nil, control, &e, 0, from))
+	}
+	if err != nil {
+		// The link is going down, or its queue is full of what is newer: the
+		// registry tells the peer all the same, only later.
+		n.log.Debug("a peer was not told over its link which channels are open", "peer", to, "err", err)
+	}
+}
+
+// control takes an event of the control channel.
+func (n *Node) control(p *peer, e *Event) error {
+	if e.Type != announceType {
+		return nil // a later version's
+	}
+	var a Announcement
+	if err := Unpack(e.Body, &a); err != nil {
+		return fmt.Errorf("announcement of channels: %w", err)
+	}
+	n.mu.Lock()
+	if a.Version >= p.direct.Version {
+		p.direct = a
+		n.rebuildLocked()
+	}
+	n.mu.Unlock()
+	n.watching.run()
+	return nil
+}
