@@ -1,0 +1,294 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/serf/serf"
+)
+
+const (
+	// firstRetry is when a seed that was not reached is tried again; then it
+	// doubles up to Config.RejoinEvery.
+	firstRetry = time.Second
+	// claimTries is how often whoever has our name is asked whether it is
+	// alive before it counts as gone. One answer is enough.
+	claimTries = 3
+)
+
+// errClaimed refuses to merge with a cluster in which another address has our
+// name. Join returns only its text.
+var errClaimed = errors.New("the node's name is used at another address")
+
+// joiner joins the seeds, for ever, and says with whom the node may merge. It
+// is serf's MergeDelegate.
+type joiner struct {
+	*session
+	now   chan struct{} // holds one: do not wait for the next round
+	fatal atomic.Pointer[error]
+
+	mu sync.Mutex
+	// settled: this node has been a member of a cluster. From then on nothing
+	// stops it.
+	settled bool
+	claim   string          // address of whoever has our name, to be asked
+	gone    map[string]bool // addresses that had our name and do not answer
+	// unsure: the others still know our name at a gone address.
+	unsure bool
+	warned map[string]string // what was last said about a seed
+}
+
+var _ serf.MergeDelegate = (*joiner)(nil)
+
+func newJoiner(s *session) *joiner {
+	return &joiner{
+		session: s,
+		now:     make(chan struct{}, 1),
+		gone:    make(map[string]bool),
+		warned:  make(map[string]string),
+	}
+}
+
+// hurry lets the next round begin at once.
+func (j *joiner) hurry() {
+	select {
+	case j.now <- struct{}{}:
+	default:
+	}
+}
+
+// run joins until ctx is done, or returns why this node cannot be a member.
+func (j *joiner) run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	wait := firstRetry
+	for {
+		select {
+		case <-timer.C:
+		case <-j.now:
+			wait = firstRetry
+		case <-ctx.Done():
+			return nil
+		}
+		all, err := j.round(ctx)
+		if err != nil {
+			j.fatal.Store(&err)
+			return err
+		}
+		switch {
+		case j.isUnsure():
+			wait = firstRetry
+			timer.Reset(wait)
+		case all:
+			wait = firstRetry
+			timer.Reset(j.cfg.RejoinEvery)
+		default:
+			timer.Reset(min(wait, j.cfg.RejoinEvery))
+			wait = min(2*wait, j.cfg.RejoinEvery)
+		}
+	}
+}
+
+// round joins each address of each seed that is not a live member, and reports
+// whether all seeds are members now.
+func (j *joiner) round(ctx context.Context) (all bool, err error) {
+	if claim := j.takeClaim(); claim != "" {
+		j.ask(ctx, claim)
+	}
+	all = true
+	for _, seed := range j.cfg.Seeds {
+		addrs, err := j.resolve(ctx, seed)
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		if err != nil {
+			j.warn(seed, fmt.Sprintf("the seed %s cannot be resolved: check the name; it is tried again for ever", seed), err)
+			all = false
+			continue
+		}
+		for _, addr := range addrs {
+			ok, err := j.joinSeed(ctx, seed, addr)
+			if err != nil {
+				return false, err
+			}
+			all = all && ok
+		}
+	}
+	return all, nil
+}
+
+func (j *joiner) joinSeed(ctx context.Context, seed string, at netip.AddrPort) (ok bool, fatal error) {
+	addr := at.String()
+	if addr == j.Addr() || j.board.alive(addr) && !j.isUnsure() {
+		return true, nil
+	}
+	for ctx.Err() == nil {
+		err := j.join(addr)
+		if err == nil {
+			j.warn(seed, "", nil)
+			return true, nil
+		}
+		if claim := j.takeClaim(); strings.Contains(err.Error(), errClaimed.Error()) && claim != "" {
+			if j.ask(ctx, claim) {
+				return false, fmt.Errorf("the name %q is %w by a running node at %s: start this one with another --name", j.cfg.Name, ErrNameTaken, claim)
+			}
+			continue // it is gone: join again
+		}
+		if why := keyMismatch(err); why != nil {
+			err = fmt.Errorf("join %s: %w", seed, why)
+			if !j.isSettled() {
+				return false, err
+			}
+		}
+		j.warn(seed, fmt.Sprintf("the seed %s is not joined, and is tried again for ever", seed), err)
+		return false, nil
+	}
+	return false, nil
+}
+
+// join exchanges the whole state with the node at addr.
+func (j *joiner) join(addr string) error {
+	j.rejoins.Add(1)
+	_, err := j.serf.Join([]string{addr}, true)
+	if err != nil {
+		j.failures.Add(1)
+	}
+	return err
+}
+
+// keyMismatch knows from what memberlist says when keys differ: it has only
+// text for it. The first is its own or the other side's decryption that failed.
+func keyMismatch(err error) error {
+	text := err.Error()
+	const hint = "give all nodes of the cluster the same key"
+	switch {
+	case strings.Contains(text, "No installed keys could decrypt"):
+		return fmt.Errorf("%w from that node's: %s", ErrKeyMismatch, hint)
+	case strings.Contains(text, "encryption is not configured"):
+		return fmt.Errorf("%w: that node has one and this one has none: %s", ErrKeyMismatch, hint)
+	case strings.Contains(text, "remote state is not encrypted"):
+		return fmt.Errorf("%w: this node has one and that node has none: %s", ErrKeyMismatch, hint)
+	}
+	return nil
+}
+
+// ask reports whether the node at addr answers to our name; if it does not,
+// its name is ours.
+func (j *joiner) ask(ctx context.Context, addr string) (alive bool) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return false
+	}
+	for range claimTries {
+		if ctx.Err() != nil {
+			return false
+		}
+		if _, err := j.serf.Memberlist().Ping(j.cfg.Name, net.UDPAddrFromAddrPort(at)); err == nil {
+			return true
+		}
+	}
+	j.cfg.Logger.Info("the name was used by a node that does not answer: taken over", "name", j.cfg.Name, "addr", addr)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.gone[addr] = true
+	return false
+}
+
+// warn logs what is wrong with a seed, once until it changes; without text it
+// is right again.
+func (j *joiner) warn(seed, text string, err error) {
+	j.mu.Lock()
+	again := j.warned[seed] == text
+	j.warned[seed] = text
+	j.mu.Unlock()
+	switch {
+	case text == "" && !again:
+		j.cfg.Logger.Info("seed joined", "seed", seed)
+	case text == "":
+	case again:
+		j.cfg.Logger.Debug(text, "err", err)
+	default:
+		j.cfg.Logger.Warn(text, "err", err)
+	}
+}
+
+// NotifyMerge is asked by serf before any node is taken in: whole states on
+// both sides of a join, and every node that is heard to be alive, alone. It is
+// called under memberlist's lock.
+func (j *joiner) NotifyMerge(members []*serf.Member) error {
+	others := false
+	for _, m := range members {
+		if m.Status == serf.StatusLeft {
+			continue // it is not let in, it is a memory
+		}
+		if err := checkTags(&j.cfg, m.Name, m.Tags); err != nil {
+			return err
+		}
+		if m.Name != j.cfg.Name {
+			others = true
+		}
+	}
+	return j.admit(members, others)
+}
+
+// admit settles what another's claim to our name means.
+func (j *joiner) admit(members []*serf.Member, others bool) error {
+	self := j.Addr()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	unsure := false
+	for _, m := range members {
+		if m.Name != j.cfg.Name || m.Status == serf.StatusLeft {
+			continue
+		}
+		addr := netip.AddrPortFrom(addrOf(m.Addr), m.Port).String()
+		switch {
+		case addr == self:
+		case j.gone[addr]:
+			unsure = true
+		case j.settled:
+			j.cfg.Logger.Warn("another node uses this one's name: one of them needs another", "name", j.cfg.Name, "addr", addr)
+		default:
+			j.claim = addr
+			j.hurry()
+			return fmt.Errorf("%w: %s", errClaimed, addr)
+		}
+	}
+	if len(members) > 1 { // another's whole view, this node's place in it included
+		j.unsure = unsure
+	}
+	j.settled = j.settled || others && !j.unsure
+	return nil
+}
+
+func addrOf(ip net.IP) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ip)
+	return addr.Unmap()
+}
+
+func (j *joiner) takeClaim() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	claim := j.claim
+	j.claim = ""
+	return claim
+}
+
+func (j *joiner) isSettled() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.settled
+}
+
+func (j *joiner) isUnsure() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.unsure
+}

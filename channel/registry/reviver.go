@@ -1,0 +1,111 @@
+package registry
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"kecho/channel"
+)
+
+const (
+	// reviveEvery is how often a peer that failed is joined, until it is
+	// there again or forgotten: a node that restarts without seeds, or the
+	// other half of a split network, is found again within about 2 s.
+	reviveEvery = 2 * time.Second
+	// revivers is how many nodes do that, whatever the cluster's size: those
+	// with the lowest ids.
+	revivers = 3
+)
+
+// pinger puts this node's id into each answer to memberlist's probes and
+// compares the peers' with what is known of them. A peer that restarted at once
+// answers as if nothing had happened, and knows nobody if it has no seeds:
+// memberlist alone would notice after 30 s or more.
+type pinger struct{ *session }
+
+var _ memberlist.PingDelegate = (*pinger)(nil)
+
+// AckPayload is this node's id.
+func (p *pinger) AckPayload() []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(p.cfg.ID))
+}
+
+// NotifyPingComplete is called for each probe that was answered directly.
+func (p *pinger) NotifyPingComplete(other *memberlist.Node, _ time.Duration, payload []byte) {
+	if len(payload) != 8 {
+		return
+	}
+	id := channel.NodeID(binary.BigEndian.Uint64(payload))
+	addr := net.JoinHostPort(other.Addr.String(), strconv.Itoa(int(other.Port)))
+	known, ok := p.board.find(other.Name)
+	if !ok || known.ID == id || known.Addr != addr {
+		return
+	}
+	select {
+	case p.restarted <- addr:
+	default: // another one is being joined; the next probe is near
+	}
+}
+
+// joinRestarted exchanges the whole state with peers that restarted.
+func (s *session) joinRestarted(ctx context.Context) {
+	for {
+		select {
+		case addr := <-s.restarted:
+			s.rejoin(addr)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// joinFailed tries one of the failed peers at each tick.
+func (s *session) joinFailed(ctx context.Context) {
+	tick := time.NewTicker(reviveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if addr := s.toRevive(); addr != "" {
+				s.rejoin(addr)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// toRevive is the address of a failed peer, if it is for this node to try one.
+func (s *session) toRevive() string {
+	peers, _ := s.board.get()
+	var failed []string
+	rank := 0
+	for _, p := range peers {
+		switch {
+		case p.Status == Failed:
+			failed = append(failed, p.Addr)
+		case p.Status == Alive && p.ID < s.cfg.ID:
+			rank++
+		}
+	}
+	if len(failed) == 0 || rank >= revivers {
+		return ""
+	}
+	return failed[rand.IntN(len(failed))]
+}
+
+// rejoin is a join of an address that was a member, without serf's news of a
+// join: nobody is new.
+func (s *session) rejoin(addr string) {
+	s.rejoins.Add(1)
+	if _, err := s.serf.Memberlist().Join([]string{addr}); err != nil {
+		s.failures.Add(1)
+		s.cfg.Logger.Debug("join a peer again", "addr", addr, "err", err)
+	}
+}
