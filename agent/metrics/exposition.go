@@ -51,9 +51,9 @@ func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 // Collect is prometheus.Collector's.
 func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x := exposer{out}
-	for route := range routes {
+	for i, route := range routes {
 		for class, name := range classNames {
-			x.counter(requestsDesc, e.requests[route][class].Load(), route.String(), name)
+			x.counter(requestsDesc, e.requests[i][class].Load(), string(route), name)
 		}
 	}
 	s := e.snapshot()
@@ -77,25 +77,23 @@ func (x exposer) gauge(d *prometheus.Desc, v float64, labels ...string) {
 	x.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 
-func (x exposer) counter(d *prometheus.Desc, v int64, labels ...string) {
+func (x exposer) counter(d *prometheus.Desc, v uint64, labels ...string) {
 	x.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 }
 
-// closed shows counts by the values of the last label, all of them, with
-// what is not in the set added up as other.
-func (x exposer) closed(d *prometheus.Desc, set []string, counts map[string]int64, labels ...string) {
-	var rest int64
+// closed shows counts by the values of the last label, with what is not in
+// the set added up as other.
+func (x exposer) closed(d *prometheus.Desc, set []string, counts map[string]uint64, labels ...string) {
+	var rest uint64
 	for value, n := range counts {
-		if value == other || !slices.Contains(set, value) {
+		if slices.Contains(set, value) {
+			x.counter(d, n, append(slices.Clone(labels), value)...)
+		} else {
 			rest += n
 		}
 	}
-	for _, value := range set {
-		n := counts[value]
-		if value == other {
-			n = rest
-		}
-		x.counter(d, n, append(slices.Clone(labels), value)...)
+	if rest > 0 {
+		x.counter(d, rest, append(slices.Clone(labels), other)...)
 	}
 }
 

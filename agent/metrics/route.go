@@ -1,25 +1,30 @@
 package metrics
 
-// Route says where a request was served.
-type Route uint8
+// Route says where a request was served. The values are those of package
+// balancer and of the label "route".
+type Route string
 
 // The routes.
 const (
-	Local     Route = iota // by this node's upstream, for its own client
-	Forwarded              // by a peer, for this node's client
-	Received               // by this node's upstream, for a peer
-	Rejected               // by nobody: shed, refused or failed here
-	routes
+	Local     Route = "local"     // by this node's upstream, for its own client
+	Forwarded Route = "forwarded" // by a peer, for this node's client
+	Received  Route = "received"  // by this node's upstream, for a peer
+	Rejected  Route = "rejected"  // by nobody: shed, refused or failed here
 )
 
-var routeNames = [routes]string{"local", "forwarded", "received", "rejected"}
+var routes = [...]Route{Local, Forwarded, Received, Rejected}
 
-// String is the value of the label "route".
-func (r Route) String() string {
-	if r < routes {
-		return routeNames[r]
+// index is r's place in routes; what is no route goes to Rejected's.
+func (r Route) index() int {
+	switch r {
+	case Local:
+		return 0
+	case Forwarded:
+		return 1
+	case Received:
+		return 2
 	}
-	return "other"
+	return 3
 }
 
 // Classes of status codes; class 0 is "none", for requests without an answer.
@@ -36,9 +41,12 @@ func classOf(status int) int {
 
 // The closed sets of label values. What is not in a set is counted as other.
 var (
-	overflowReasons = []string{"soft_limit", "hard_limit", "queue_full", "queue_age", "upstream_down", "draining", other}
-	copyResults     = []string{"answered", "busy", "lost", "cancelled", "late", other}
-	dropReasons     = []string{"decode", "expired", "filtered", "no_link", "no_sink", "queue_full", "too_large", other}
+	// Why a request found no local place, or no place at all.
+	overflowReasons = []string{"soft_limit", "hard_limit", "queue_full", "queue_age", "upstream_down", "draining", "no_peer", "shed", "timeout"}
+	// What became of a copy that was sent to a peer.
+	copyResults = []string{"answered", "busy", "lost", "silent", "cancelled", "late"}
+	// Why an event or a frame went nowhere (channel.Stats).
+	dropReasons = []string{"decode", "filtered", "late", "no_sink", "overrun", "unsent"}
 )
 
 const other = "other"

@@ -3,21 +3,21 @@ package metrics
 import "time"
 
 // Snapshot is what the parts of an agent have counted. Counters are totals
-// since the start and never fall; maps are keyed by the values of the label
-// (see the package comment), and what is missing in one counts as 0.
+// since the start and never fall; maps are keyed by the values of the label,
+// of which only those that are present are shown.
 type Snapshot struct {
 	InFlight int // requests at the upstream, of clients and of peers
 	Queued   int // requests that wait for a local place
 
-	Overflow          map[string]int64 // by reason
-	Copies            map[string]int64 // by result
-	DuplicatesDropped int64
-	Cancels           int64
+	Overflow          map[string]uint64 // by reason
+	Copies            map[string]uint64 // by result
+	DuplicatesDropped uint64
+	Cancels           uint64
 
 	Peers          []Peer
 	Members        int // nodes that gossip believes alive, without this one
 	Links          int // links that are up
-	RejoinAttempts int64
+	RejoinAttempts uint64
 
 	Channels []Channel
 }
@@ -34,7 +34,7 @@ type Peer struct {
 // Channel is what went over one event channel.
 type Channel struct {
 	Name               string
-	Submitted, Arrived int64 // events
-	BytesOut, BytesIn  int64
-	Drops              map[string]int64 // by reason
+	Submitted, Arrived uint64 // events
+	BytesOut, BytesIn  uint64
+	Drops              map[string]uint64 // by reason
 }
