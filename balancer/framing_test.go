@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-const host = "Host: web\r\n"
+const hostLine = "Host: web\r\n"
 
 // goodStreams are connections that break no rule, with how many requests each
 // holds.
@@ -18,24 +18,24 @@ var goodStreams = []struct {
 	name, in string
 	heads    uint64
 }{
-	{"plain", "GET / HTTP/1.1\r\n" + host + "\r\n", 1},
+	{"plain", "GET / HTTP/1.1\r\n" + hostLine + "\r\n", 1},
 	{"old without host", "GET / HTTP/1.0\r\n\r\n", 1},
-	{"two", strings.Repeat("GET /a?b=c HTTP/1.1\r\n"+host+"Accept: */*\r\n\r\n", 2), 2},
-	{"length", "POST / HTTP/1.1\r\n" + host + "Content-Length:  5 \t\r\n\r\nGET /GET / HTTP/1.1\r\n" + host + "\r\n", 2},
-	{"no length", "POST / HTTP/1.1\r\n" + host + "content-length: 0\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n", 2},
-	{"chunked", "PUT / HTTP/1.1\r\n" + host + "Transfer-Encoding: Chunked\r\n\r\n" +
-		"5\r\nGET /\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n", 2},
-	{"trailers", "PUT / HTTP/1.1\r\n" + host + "Trailer: A\r\nTransfer-Encoding: chunked\r\n\r\n" +
+	{"two", strings.Repeat("GET /a?b=c HTTP/1.1\r\n"+hostLine+"Accept: */*\r\n\r\n", 2), 2},
+	{"length", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length:  5 \t\r\n\r\nGET /GET / HTTP/1.1\r\n" + hostLine + "\r\n", 2},
+	{"no length", "POST / HTTP/1.1\r\n" + hostLine + "content-length: 0\r\n\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 2},
+	{"chunked", "PUT / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: Chunked\r\n\r\n" +
+		"5\r\nGET /\r\n0A;x=\"y\"\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 2},
+	{"trailers", "PUT / HTTP/1.1\r\n" + hostLine + "Trailer: A\r\nTransfer-Encoding: chunked\r\n\r\n" +
 		"1\r\nx\r\n0\r\nA: 1\r\nB:\r\n\r\nGET / HTTP/1.0\r\n\r\n", 2},
-	{"many chunks", "PUT / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n" +
+	{"many chunks", "PUT / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: chunked\r\n\r\n" +
 		strings.Repeat("1\r\nx\r\n", 4000) + "0\r\n\r\nGET / HTTP/1.0\r\n\r\n", 2},
-	{"empty line after a body", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\n\r\nx\r\nGET / HTTP/1.1\r\n" + host + "\r\n", 2},
-	{"looks like a preface", "PRIME / HTTP/1.1\r\n" + host + "\r\n", 1},
-	{"POST begins like a preface", "POST / HTTP/1.1\r\n" + host + "\r\n", 1},
+	{"empty line after a body", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 1\r\n\r\nx\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 2},
+	{"looks like a preface", "PRIME / HTTP/1.1\r\n" + hostLine + "\r\n", 1},
+	{"POST begins like a preface", "POST / HTTP/1.1\r\n" + hostLine + "\r\n", 1},
 	{"preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 0},
-	{"high bytes", "GET /\xc3\xa4 HTTP/1.1\r\n" + host + "X: \xc3\xa4\r\n\r\n", 1},
-	{"names that frame nothing", "GET / HTTP/1.1\r\n" + host + "Content-Lengths: x\r\nX-Host: a\r\nX-Transfer-Encoding-And-More: b\r\n\r\n", 1},
-	{"100 fields", "GET / HTTP/1.1\r\n" + host + strings.Repeat("A: b\r\n", 99) + "\r\n", 1},
+	{"high bytes", "GET /\xc3\xa4 HTTP/1.1\r\n" + hostLine + "X: \xc3\xa4\r\n\r\n", 1},
+	{"names that frame nothing", "GET / HTTP/1.1\r\n" + hostLine + "Content-Lengths: x\r\nX-Host: a\r\nX-Transfer-Encoding-And-More: b\r\n\r\n", 1},
+	{"100 fields", "GET / HTTP/1.1\r\n" + hostLine + strings.Repeat("A: b\r\n", 99) + "\r\n", 1},
 }
 
 // badStreams are connections whose head-th request is at fault.
@@ -44,72 +44,72 @@ var badStreams = []struct {
 	heads    uint64
 	fault    *fault
 }{
-	{"both lengths", "POST / HTTP/1.1\r\n" + host + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 1, faultBoth},
-	{"both, other order", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", 1, faultBoth},
-	{"second request", "GET / HTTP/1.1\r\n" + host + "\r\nPOST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n", 2, faultTwoLengths},
-	{"signed length", "POST / HTTP/1.1\r\n" + host + "Content-Length: +5\r\n\r\n", 1, faultLength},
-	{"negative length", "POST / HTTP/1.1\r\n" + host + "Content-Length: -5\r\n\r\n", 1, faultLength},
-	{"list of lengths", "POST / HTTP/1.1\r\n" + host + "Content-Length: 5, 5\r\n\r\n", 1, faultLength},
-	{"length with a gap", "POST / HTTP/1.1\r\n" + host + "Content-Length: 5 5\r\n\r\n", 1, faultLength},
-	{"empty length", "POST / HTTP/1.1\r\n" + host + "Content-Length:\r\n\r\n", 1, faultLength},
-	{"hexadecimal length", "POST / HTTP/1.1\r\n" + host + "Content-Length: 0x5\r\n\r\n", 1, faultLength},
-	{"length over 2^63", "POST / HTTP/1.1\r\n" + host + "Content-Length: 9223372036854775808\r\n\r\n", 1, faultLength},
-	{"two codings", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n", 1, faultCoding},
-	{"coding twice", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 1, faultCoding},
-	{"other coding", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: identity\r\n\r\n", 1, faultCoding},
-	{"coding with control", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: \x0bchunked\r\n\r\n", 1, faultCoding},
-	{"old coding", "POST / HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 1, faultOldCoding},
-	{"bare LF in the request line", "GET / HTTP/1.1\n" + host + "\r\n", 1, faultBareLF},
+	{"both lengths", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 1, faultBoth},
+	{"both, other order", "POST / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", 1, faultBoth},
+	{"second request", "GET / HTTP/1.1\r\n" + hostLine + "\r\nPOST / HTTP/1.1\r\n" + hostLine + "Content-Length: 1\r\nContent-Length: 1\r\n\r\n", 2, faultTwoLengths},
+	{"signed length", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: +5\r\n\r\n", 1, faultLength},
+	{"negative length", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: -5\r\n\r\n", 1, faultLength},
+	{"list of lengths", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 5, 5\r\n\r\n", 1, faultLength},
+	{"length with a gap", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 5 5\r\n\r\n", 1, faultLength},
+	{"empty length", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length:\r\n\r\n", 1, faultLength},
+	{"hexadecimal length", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 0x5\r\n\r\n", 1, faultLength},
+	{"length over 2^63", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 9223372036854775808\r\n\r\n", 1, faultLength},
+	{"two codings", "POST / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: gzip, chunked\r\n\r\n", 1, faultCoding},
+	{"coding twice", "POST / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 1, faultCoding},
+	{"other coding", "POST / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: identity\r\n\r\n", 1, faultCoding},
+	{"coding with control", "POST / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: \x0bchunked\r\n\r\n", 1, faultCoding},
+	{"old coding", "POST / HTTP/1.0\r\n" + hostLine + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 1, faultOldCoding},
+	{"bare LF in the request line", "GET / HTTP/1.1\n" + hostLine + "\r\n", 1, faultBareLF},
 	{"bare LF in a field", "GET / HTTP/1.1\r\nHost: web\nX: y\r\n\r\n", 1, faultBareLF},
 	{"bare LF in a watched field", "GET / HTTP/1.1\r\nContent-Length: 0\nHost: web\r\n\r\n", 1, faultBareLF},
 	{"bare LF in a name", "GET / HTTP/1.1\r\nHo\nst: web\r\n\r\n", 1, faultBareLF},
-	{"bare LF at the end", "GET / HTTP/1.1\r\n" + host + "\n", 1, faultBareLF},
-	{"bare LF before", "\nGET / HTTP/1.1\r\n" + host + "\r\n", 1, faultBareLF},
+	{"bare LF at the end", "GET / HTTP/1.1\r\n" + hostLine + "\n", 1, faultBareLF},
+	{"bare LF before", "\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultBareLF},
 	{"bare CR in a field", "GET / HTTP/1.1\r\nHost: web\rX: y\r\n\r\n", 1, faultBareCR},
 	{"CR CR LF", "GET / HTTP/1.1\r\nHost: web\r\r\n\r\n", 1, faultBareCR},
-	{"bare CR in the target", "GET /\rx HTTP/1.1\r\n" + host + "\r\n", 1, faultStart},
-	{"two empty lines before", "\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n", 1, faultStart},
-	{"space before", " GET / HTTP/1.1\r\n" + host + "\r\n", 1, faultStart},
-	{"two spaces", "GET  / HTTP/1.1\r\n" + host + "\r\n", 1, faultStart},
-	{"space in the target", "GET /a b HTTP/1.1\r\n" + host + "\r\n", 1, faultStart},
-	{"tab for a space", "GET\t/ HTTP/1.1\r\n" + host + "\r\n", 1, faultStart},
-	{"space after the version", "GET / HTTP/1.1 \r\n" + host + "\r\n", 1, faultStart},
+	{"bare CR in the target", "GET /\rx HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
+	{"two empty lines before", "\r\n\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
+	{"space before", " GET / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
+	{"two spaces", "GET  / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
+	{"space in the target", "GET /a b HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
+	{"tab for a space", "GET\t/ HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
+	{"space after the version", "GET / HTTP/1.1 \r\n" + hostLine + "\r\n", 1, faultStart},
 	{"no version", "GET /\r\n\r\n", 1, faultStart},
-	{"other version", "GET / HTTP/1.2\r\n" + host + "\r\n", 1, faultVersion},
-	{"long version", "GET / HTTP/1.1000000000000000000000000\r\n" + host + "\r\n", 1, faultVersion},
-	{"half a preface", "PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n" + host + "\r\n", 1, faultVersion},
+	{"other version", "GET / HTTP/1.2\r\n" + hostLine + "\r\n", 1, faultVersion},
+	{"long version", "GET / HTTP/1.1000000000000000000000000\r\n" + hostLine + "\r\n", 1, faultVersion},
+	{"half a preface", "PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultVersion},
 	{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01", 1, faultStart},
 	{"space before the colon", "GET / HTTP/1.1\r\nHost : web\r\n\r\n", 1, faultSpace},
-	{"no colon", "GET / HTTP/1.1\r\n" + host + "X\r\n\r\n", 1, faultName},
-	{"empty name", "GET / HTTP/1.1\r\n" + host + ": x\r\n\r\n", 1, faultName},
-	{"name is no token", "GET / HTTP/1.1\r\n" + host + "A(b): x\r\n\r\n", 1, faultName},
-	{"folded", "GET / HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", 1, faultFold},
-	{"folded at once", "GET / HTTP/1.1\r\n X: a\r\n" + host + "\r\n", 1, faultFold},
+	{"no colon", "GET / HTTP/1.1\r\n" + hostLine + "X\r\n\r\n", 1, faultName},
+	{"empty name", "GET / HTTP/1.1\r\n" + hostLine + ": x\r\n\r\n", 1, faultName},
+	{"name is no token", "GET / HTTP/1.1\r\n" + hostLine + "A(b): x\r\n\r\n", 1, faultName},
+	{"folded", "GET / HTTP/1.1\r\n" + hostLine + "X: a\r\n b\r\n\r\n", 1, faultFold},
+	{"folded at once", "GET / HTTP/1.1\r\n X: a\r\n" + hostLine + "\r\n", 1, faultFold},
 	{"no host", "GET / HTTP/1.1\r\nX: a\r\n\r\n", 1, faultNoHost},
-	{"two hosts", "GET / HTTP/1.1\r\n" + host + "hOST: other\r\n\r\n", 1, faultTwoHosts},
-	{"101 fields", "GET / HTTP/1.1\r\n" + host + strings.Repeat("A: b\r\n", 100) + "\r\n", 1, faultHeadFields},
-	{"long target", "GET /" + strings.Repeat("a", 17<<10) + " HTTP/1.1\r\n" + host + "\r\n", 1, faultLine},
-	{"long field", "GET / HTTP/1.1\r\n" + host + "A: " + strings.Repeat("a", 17<<10) + "\r\n\r\n", 1, faultField},
-	{"long head", "GET / HTTP/1.1\r\n" + host + strings.Repeat("A: "+strings.Repeat("a", 9<<10)+"\r\n", 8) + "\r\n", 1, faultHead},
-	{"bad chunk size", chunked + "5x\r\nabcde\r\n", 1, faultChunkSize},
-	{"no chunk size", chunked + "\r\nabcde\r\n", 1, faultChunkSize},
-	{"chunk size with 0x", chunked + "0x5\r\nabcde\r\n", 1, faultChunkSize},
-	{"chunk size with a space", chunked + "5 \r\nabcde\r\n", 1, faultChunkSize},
-	{"chunk size overflow", chunked + "10000000000000005\r\nabcde\r\n", 1, faultChunkSize},
-	{"chunk line with bare LF", chunked + "5\nabcde\r\n", 1, faultBareLF},
-	{"chunk line with bare CR", chunked + "5\rabcde\r\n", 1, faultBareCR},
-	{"bare LF in an extension", chunked + "5;x\nabcde\r\n", 1, faultBareLF},
-	{"long extension", chunked + "5;" + strings.Repeat("x", 300) + "\r\nabcde\r\n", 1, faultChunkLine},
-	{"chunk longer than its size", chunked + "5\r\nabcdef\r\n", 1, faultChunkEnd},
-	{"chunk ends with LF", chunked + "5\r\nabcde\n", 1, faultChunkEnd},
-	{"chunk ends with CR alone", chunked + "5\r\nabcde\rx", 1, faultChunkEnd},
-	{"length in the trailers", chunked + "0\r\nContent-Length: 5\r\n\r\n", 1, faultTrailerName},
-	{"coding in the trailers", chunked + "0\r\nTransfer-Encoding: chunked\r\n\r\n", 1, faultTrailerName},
-	{"long trailers", chunked + "0\r\nA: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", 1, faultTrailer},
-	{"folded trailer", chunked + "0\r\nA: a\r\n b\r\n\r\n", 1, faultFold},
+	{"two hosts", "GET / HTTP/1.1\r\n" + hostLine + "hOST: other\r\n\r\n", 1, faultTwoHosts},
+	{"101 fields", "GET / HTTP/1.1\r\n" + hostLine + strings.Repeat("A: b\r\n", 100) + "\r\n", 1, faultHeadFields},
+	{"long target", "GET /" + strings.Repeat("a", 17<<10) + " HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultLine},
+	{"long field", "GET / HTTP/1.1\r\n" + hostLine + "A: " + strings.Repeat("a", 17<<10) + "\r\n\r\n", 1, faultField},
+	{"long head", "GET / HTTP/1.1\r\n" + hostLine + strings.Repeat("A: "+strings.Repeat("a", 8200)+"\r\n", 8) + "\r\n", 1, faultHead},
+	{"bad chunk size", chunkedHead + "5x\r\nabcde\r\n", 1, faultChunkSize},
+	{"no chunk size", chunkedHead + "\r\nabcde\r\n", 1, faultChunkSize},
+	{"chunk size with 0x", chunkedHead + "0x5\r\nabcde\r\n", 1, faultChunkSize},
+	{"chunk size with a space", chunkedHead + "5 \r\nabcde\r\n", 1, faultChunkSize},
+	{"chunk size overflow", chunkedHead + "10000000000000005\r\nabcde\r\n", 1, faultChunkSize},
+	{"chunk line with bare LF", chunkedHead + "5\nabcde\r\n", 1, faultBareLF},
+	{"chunk line with bare CR", chunkedHead + "5\rabcde\r\n", 1, faultBareCR},
+	{"bare LF in an extension", chunkedHead + "5;x\nabcde\r\n", 1, faultBareLF},
+	{"long extension", chunkedHead + "5;" + strings.Repeat("x", 300) + "\r\nabcde\r\n", 1, faultChunkLine},
+	{"chunk longer than its size", chunkedHead + "5\r\nabcdef\r\n", 1, faultChunkEnd},
+	{"chunk ends with LF", chunkedHead + "5\r\nabcde\n", 1, faultChunkEnd},
+	{"chunk ends with CR alone", chunkedHead + "5\r\nabcde\rx", 1, faultChunkEnd},
+	{"length in the trailers", chunkedHead + "0\r\nContent-Length: 5\r\n\r\n", 1, faultTrailerName},
+	{"coding in the trailers", chunkedHead + "0\r\nTransfer-Encoding: chunked\r\n\r\n", 1, faultTrailerName},
+	{"long trailers", chunkedHead + "0\r\nA: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", 1, faultTrailer},
+	{"folded trailer", chunkedHead + "0\r\nA: a\r\n b\r\n\r\n", 1, faultFold},
 }
 
-const chunked = "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n"
+const chunkedHead = "POST / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: chunked\r\n\r\n"
 
 func TestGoodFraming(t *testing.T) {
 	for _, c := range goodStreams {
@@ -222,7 +222,7 @@ func FuzzFraming(f *testing.F) {
 			return
 		}
 		theirs := seenByNetHTTP(string(in))
-		if len(theirs) > int(bytewise.heads) {
+		if bytewise.fault == nil && len(theirs) > int(bytewise.heads) {
 			t.Fatalf("net/http sees %d requests, the guard %d", len(theirs), bytewise.heads)
 		}
 		for i := range min(len(theirs), len(ours)) {

@@ -1,0 +1,205 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"kecho/balancer/policy"
+	"kecho/channel"
+	"kecho/filters"
+)
+
+// Config is what a Balancer is made of.
+type Config struct {
+	// Name is this node's, for Via and Proxy-Status. Required.
+	Name string
+	// Upstream is the web server: http://host:port[/prefix] or https://...
+	// Required.
+	Upstream string
+	// Dial makes the connections to it. Nil: the system's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Data is the channel that overflow goes by. The balancer sets its
+	// filters. Nil: there are no peers.
+	Data *channel.Channel
+	// Limits are the gate's; they must pass their Check.
+	Limits policy.Limits
+	// Copies is how many peers are asked to serve a request that may be
+	// repeated. Zero: 1.
+	Copies int
+	// Timeout is how long a request may take until the head of its answer.
+	// Zero: 30 s.
+	Timeout time.Duration
+	// Silence is how long an asked peer may say nothing before a request that
+	// may be repeated is tried elsewhere. Zero: 500 ms.
+	Silence time.Duration
+	// PerPeer is how many exchanges there may be with one peer in each
+	// direction. Zero: 128.
+	PerPeer int
+	// Observe, when set, is called once for each request that was answered
+	// here or for a peer. It must not block.
+	Observe func(route Route, status int, took time.Duration)
+	// Logger gets what goes wrong. Nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Route says which way a request took.
+type Route string
+
+// The routes.
+const (
+	RouteLocal     Route = "local"     // served by this node's web server
+	RouteForwarded Route = "forwarded" // served by a peer
+	RouteReceived  Route = "received"  // served here for a peer
+	RouteRejected  Route = "rejected"  // answered by the agent itself
+)
+
+// Balancer is the front of one web server: an http.Handler that serves what
+// the web server can take and has peers serve the rest. See the package's
+// documentation.
+type Balancer struct {
+	cfg       Config
+	log       *slog.Logger
+	upstream  *upstream
+	rewriter  *rewriter
+	gate      *gate
+	data      *channel.Channel
+	calls     *calls
+	chosen    *filters.Chosen
+	first     *filters.FirstAnswer
+	exchanges *exchanges
+	replay    replayBudget
+	count     counters
+	wg        sync.WaitGroup // what serves peers
+	base      context.Context
+	stop      context.CancelCauseFunc
+
+	budgetMu sync.Mutex
+	budget   policy.Budget // guarded by budgetMu
+}
+
+// New checks cfg and starts nothing; until Run, nothing waits in the queue for
+// its time and no peer is served.
+func New(cfg Config) (*Balancer, error) {
+	if err := cfg.Limits.Check(); err != nil {
+		return nil, fmt.Errorf("balancer: %w", err)
+	}
+	if cfg.Name == "" {
+		return nil, errors.New("balancer: the node has no name")
+	}
+	setDefault(&cfg.Copies, 1)
+	setDefault(&cfg.Timeout, 30*time.Second)
+	setDefault(&cfg.Silence, 500*time.Millisecond)
+	setDefault(&cfg.PerPeer, 128)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	b := &Balancer{
+		cfg: cfg, log: cfg.Logger, data: cfg.Data,
+		rewriter:  newRewriter(cfg.Name, nil),
+		gate:      newGate(cfg.Limits),
+		calls:     newCalls(),
+		chosen:    filters.NewChosen(filters.ChosenConfig{}),
+		first:     filters.NewFirstAnswer(filters.FirstAnswerConfig{Heads: []channel.Type{typeAnswer}, Parts: []channel.Type{typeAnswerBody}}),
+		exchanges: newExchanges(),
+	}
+	b.base, b.stop = context.WithCancelCause(context.Background())
+	var err error
+	b.upstream, err = newUpstream(upstreamConfig{
+		URL: cfg.Upstream, Dial: cfg.Dial, HeaderTimeout: cfg.Timeout,
+		Idle: cfg.Limits.Hard, Changed: b.gate.setUp, Log: cfg.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Causes of what ends before its time.
+var (
+	errLost     = errors.New("the link to the peer went down")
+	errStopped  = errors.New("the agent stopped")
+	errTimeout  = errors.New("no answer in time")
+	errCanceled = errors.New("nobody waits for the answer any more")
+)
+
+// Run serves peers, probes the web server and lets the queue move, until ctx
+// is done; then requests that are still being served for peers are cut off.
+// It is called once.
+func (b *Balancer) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { b.gate.run(ctx) })
+	wg.Go(func() { b.upstream.run(ctx) })
+	if b.data != nil {
+		leave, err := b.join()
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	<-ctx.Done()
+	b.exchanges.close()
+	b.stop(errStopped)
+	wg.Wait()
+	b.wg.Wait()
+	return nil
+}
+
+// Drain says that peers' requests are refused from now on. Those that are
+// being served go on, and so do this node's own.
+func (b *Balancer) Drain() { b.gate.drain() }
+
+// Describe appends what peers need to know of this node: its load, its
+// capacity and whether it is draining. It is meant for Node.DescribeFunc.
+func (b *Balancer) Describe(attrs channel.Attrs) channel.Attrs {
+	s := b.gate.state()
+	attrs = append(attrs, filters.Load.Of(s.Load()), filters.Capacity.Of(int64(s.Capacity())))
+	if s.Draining {
+		attrs = append(attrs, filters.Draining.Of(true))
+	}
+	return attrs
+}
+
+// join puts the balancer's filters and handlers on the data channel.
+func (b *Balancer) join() (leave func(), err error) {
+	b.data.SetOut(b.outFilter())
+	b.data.SetIn(b.inFilter())
+	handlers := map[channel.Type]channel.Handler{
+		typeTaken: b.onTaken, typeBusy: b.onBusy, typeRead: b.onRead,
+		typeAnswer: b.onAnswer, typeAnswerBody: b.onAnswerBody, typeFailed: b.onFailed,
+		typeRequest: b.onRequest, typeRequestBody: b.onRequestBody,
+		typeCredit: b.onCredit, typeCancel: b.onCancel,
+	}
+	var subs []*channel.Subscription
+	leave = func() {
+		for _, s := range subs {
+			s.Close()
+		}
+	}
+	for typ, handler := range handlers {
+		s, err := b.data.SubscribeInline(channel.Match{Type: typ}, handler)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		subs = append(subs, s)
+	}
+	stop := b.data.Watch(func(s channel.Sink, present bool) {
+		if !present {
+			b.calls.gone(s.Node)
+			b.exchanges.gone(s.Node)
+		}
+	})
+	return func() { stop(); leave() }, nil
+}

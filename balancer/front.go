@@ -1,0 +1,227 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"kecho/balancer/policy"
+	"kecho/channel"
+)
+
+// job is one client's request on its way. It is owned by its handler's
+// goroutine.
+type job struct {
+	w        recorder
+	r        *http.Request
+	header   http.Header // for the web server or a peer; nil once given away
+	ticket   ticket
+	payload  payload
+	start    time.Time
+	deadline time.Time // for the head of the answer
+	// repeatable says that the request may reach two servers: by its method
+	// (RFC 9110 §9.2.2) or by an Idempotency-Key.
+	repeatable bool
+	avoid      []channel.NodeID // peers that were asked
+	route      Route
+	trouble    string // what happened to it so far, for the last word
+	lost       bool   // a peer or the web server may have begun it
+}
+
+// recorder is the client's ResponseWriter; it knows whether and what it was
+// answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if w.status < 200 { // informational ones may come before
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// ServeHTTP answers a client's request: from the local web server while there
+// is room, else from a peer. It blocks until the answer is written. An answer
+// that breaks off after its head ends with http.ErrAbortHandler, which closes
+// the client's connection: the only way to say that it is not whole.
+func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	j := &job{w: recorder{ResponseWriter: w}, r: r, start: time.Now(), route: RouteRejected}
+	defer b.observe(j)
+	if status, reason, refused := refusal(r); refused {
+		refuse(&j.w, status, 0, reason)
+		return
+	}
+	if r.Method == http.MethodConnect {
+		refuse(&j.w, http.StatusMethodNotAllowed, 0, "CONNECT is not served: this is a web server's front, not a proxy to elsewhere")
+		return
+	}
+	seen := loops(r.Header, b.cfg.Name)
+	if seen > 1 {
+		refuse(&j.w, http.StatusLoopDetected, 0, "the request came through this agent before: the web server behind it sends requests back; correct its --upstream")
+		return
+	}
+	j.deadline = j.start.Add(b.cfg.Timeout)
+	j.header = b.rewriter.outbound(r)
+	j.payload = payload{rest: r.Body, length: r.ContentLength, budget: &b.replay}
+	defer j.payload.release()
+	j.repeatable = isRepeatable(r)
+	j.ticket.Movable = b.data != nil && seen == 0 && !isWebsocket(r)
+	b.budgetMu.Lock()
+	b.budget.Earn(b.gate.now())
+	b.budgetMu.Unlock()
+	if v, err := b.gate.enter(j); err != nil {
+		b.giveUp(j, err)
+	} else {
+		b.carry(j, v)
+	}
+}
+
+// carry does what the gate says until the request is answered.
+func (b *Balancer) carry(j *job, v policy.Verdict) {
+	for {
+		var done bool
+		switch v {
+		case policy.Start:
+			done = b.local(j)
+		case policy.Overflow:
+			done = b.forward(j)
+		case policy.Shed:
+			b.count.shed.Add(1)
+			refuse(&j.w, http.StatusServiceUnavailable, b.retryAfter(), "too many requests wait here and no peer has room; try again later")
+			return
+		default:
+			b.fail(j)
+			return
+		}
+		if done {
+			return
+		}
+		var err error
+		if v, err = b.gate.back(j); err != nil {
+			b.giveUp(j, err)
+			return
+		}
+	}
+}
+
+// local has this node's web server answer; the place at the gate is given
+// back. It reports false when the request can still be answered otherwise.
+func (b *Balancer) local(j *job) bool {
+	defer b.gate.finish()
+	j.route = RouteLocal
+	header := j.header
+	if header == nil {
+		header = b.rewriter.outbound(j.r)
+	}
+	j.header = nil
+	err := b.upstream.serve(&j.w, j.r, header, j.payload.reader(), j.payload.length)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, errCut) || j.w.status >= 200:
+		b.broken(j, "answer of the web server", err)
+	case errors.Is(err, errUpload) || j.r.Context().Err() != nil:
+		b.giveUp(j, err)
+		return true
+	}
+	j.trouble = err.Error()
+	if errors.Is(err, errUpstreamDown) {
+		return false // nothing was sent
+	}
+	j.lost = true
+	if b.mayRepeat(j) {
+		b.log.Info("a request that the web server lost is tried at a peer", "method", j.r.Method, "err", err)
+		b.count.retries.Add(1)
+		return b.forward(j) || !b.fail(j)
+	}
+	if errors.Is(err, errUpstreamTimeout) {
+		refuse(&j.w, http.StatusGatewayTimeout, 0, "the web server did not answer in time")
+		return true
+	}
+	return !b.fail(j)
+}
+
+// mayRepeat says whether a request that may have been begun somewhere can be
+// begun elsewhere too, and takes that from the budget.
+func (b *Balancer) mayRepeat(j *job) bool {
+	if !j.repeatable || !j.ticket.Movable || !j.payload.fresh() {
+		return false
+	}
+	b.budgetMu.Lock()
+	defer b.budgetMu.Unlock()
+	return b.budget.Spend(b.gate.now(), 1)
+}
+
+// fail answers that nobody could serve the request, and returns false.
+func (b *Balancer) fail(j *job) bool {
+	j.route = RouteRejected
+	b.log.Warn("a request was not served", "method", j.r.Method, "why", j.trouble)
+	message := "the web server cannot be reached and no peer could take the request"
+	if j.lost {
+		message = "the server that worked on the request was lost, and it may not be repeated"
+	}
+	refuse(&j.w, http.StatusBadGateway, 0, message)
+	return false
+}
+
+// giveUp ends a request whose client is gone or whose time is over.
+func (b *Balancer) giveUp(j *job, err error) {
+	j.route = RouteRejected
+	switch {
+	case errors.Is(err, errTimeout):
+		b.count.timeouts.Add(1)
+		refuse(&j.w, http.StatusGatewayTimeout, b.retryAfter(), "no server had time for the request")
+	case errors.Is(err, errUpload) && j.r.Context().Err() == nil:
+		refuse(&j.w, http.StatusBadRequest, 0, "the request's body broke off or is malformed")
+	default:
+		b.count.abandoned.Add(1)
+		panic(http.ErrAbortHandler) // nobody listens
+	}
+}
+
+// broken ends an answer that cannot be finished.
+func (b *Balancer) broken(j *job, what string, err error) {
+	if j.r.Context().Err() == nil {
+		b.log.Warn("an "+what+" broke off", "method", j.r.Method, "err", err)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// retryAfter is 1 to 3 s, so that those who were refused together do not come
+// back together.
+func (b *Balancer) retryAfter() time.Duration {
+	return time.Second + time.Duration(b.count.shed.Load()%3)*time.Second
+}
+
+func (b *Balancer) observe(j *job) {
+	status := j.w.status
+	if status == 0 {
+		status = 499 // the client was gone before there was an answer
+	}
+	b.count.route(j.route)
+	if b.cfg.Observe != nil {
+		b.cfg.Observe(j.route, status, time.Since(j.start))
+	}
+}
+
+// waiting is a context for what comes before the head of the answer.
+func (j *job) waiting() (context.Context, context.CancelFunc) {
+	return context.WithDeadlineCause(j.r.Context(), j.deadline, errTimeout)
+}
+
+// isRepeatable says whether a request may be sent to a second server after it
+// was begun by a first.
+func isRepeatable(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return r.Header.Get("Idempotency-Key") != ""
+}

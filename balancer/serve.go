@@ -1,0 +1,270 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"kecho/channel"
+)
+
+// takenAfter is how long a peer works on a request before it says so without
+// being asked: most answers are there before and make it needless.
+const takenAfter = 25 * time.Millisecond
+
+// exchange is one request that is served here for its owner.
+type exchange struct {
+	id     channel.ID // of the request
+	owner  channel.NodeID
+	head   requestHead
+	header http.Header
+	in     *inflow  // the request's body
+	out    *outflow // credit for the answer's body
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	due    time.Time // for the head of the answer; zero: never
+}
+
+// onRequest admits a peer's request or refuses it at once, before its body is
+// read. It runs on a link's reader.
+func (b *Balancer) onRequest(e *channel.Event) {
+	x := &exchange{id: e.ID, owner: e.ID.Source, due: e.Deadline}
+	first, err := x.unpack(e.Body)
+	if err != nil {
+		b.count.malformed.Add(1)
+		b.log.Warn("a peer's request makes no sense and is refused", "peer", e.ID.Source, "err", err)
+		b.submit(e.ID, typeFailed, packReason("malformed: "+err.Error()))
+		return
+	}
+	if b.exchanges.from(x.owner) >= b.cfg.PerPeer || !b.gate.admit() {
+		b.count.refused.Add(1)
+		b.submit(e.ID, typeBusy, nil)
+		return
+	}
+	window := windowFor(b.exchanges.len())
+	x.in = newInflow(max(window, len(first)), func(n int) { b.submit(x.id, typeRead, packAmount(n)) })
+	x.out = newOutflow(int(min(max(x.head.Window, 0), maxWindow)))
+	x.ctx, x.cancel = context.WithCancelCause(b.base)
+	_ = x.in.push(first, x.head.Fin, nil) // it fits: the window is at least as large
+	if !b.exchanges.add(x, &b.wg, func() { b.serve(x, window) }) {
+		x.cancel(errStopped)
+		b.gate.finish()
+		b.submit(e.ID, typeBusy, nil)
+	}
+}
+
+// unpack reads and checks the head of a request, with the same rules as for a
+// client's.
+func (x *exchange) unpack(body []byte) (first []byte, err error) {
+	if first, err = unpackMessage(body, &x.head); err != nil {
+		return nil, err
+	}
+	if x.head.Length < -1 || len(first) > maxChunk {
+		return nil, fmt.Errorf("a body of length %d", x.head.Length)
+	}
+	if x.head.Fin && x.head.Length >= 0 && int64(len(first)) != x.head.Length {
+		return nil, fmt.Errorf("%d bytes of a body of length %d", len(first), x.head.Length)
+	}
+	if err := checkTrailers(x.head.Trailer); err != nil {
+		return nil, err
+	}
+	x.header, err = headerOf(x.head.Fields)
+	return first, err
+}
+
+func (b *Balancer) onRequestBody(e *channel.Event) {
+	x := b.exchangeOf(e)
+	if x == nil {
+		return
+	}
+	if err := x.in.pushEvent(e); err != nil {
+		b.count.malformed.Add(1)
+		x.cancel(err)
+	}
+}
+
+func (b *Balancer) onCredit(e *channel.Event) {
+	x := b.exchangeOf(e)
+	if x == nil {
+		return
+	}
+	n, err := unpackAmount(e.Body)
+	if err != nil {
+		b.count.malformed.Add(1)
+		x.cancel(err)
+		return
+	}
+	x.out.add(n)
+}
+
+func (b *Balancer) onCancel(e *channel.Event) {
+	if x := b.exchangeOf(e); x != nil {
+		x.cancel(errCanceled)
+	}
+}
+
+// exchangeOf is the exchange that e is about, if it is its owner who speaks.
+func (b *Balancer) exchangeOf(e *channel.Event) *exchange {
+	if x := b.exchanges.get(e.Re); x != nil && x.owner == e.ID.Source {
+		return x
+	}
+	return nil
+}
+
+// serve has the web server answer a peer's request. It owns the exchange and
+// its place at the gate.
+func (b *Balancer) serve(x *exchange, window int) {
+	start := time.Now()
+	status := http.StatusBadGateway
+	defer func() {
+		x.cancel(nil)
+		x.in.fail(errCanceled) // the web server may have answered before the end
+		b.exchanges.remove(x)
+		b.gate.finish()
+		if b.cfg.Observe != nil {
+			b.cfg.Observe(RouteReceived, status, time.Since(start))
+		}
+		b.count.route(RouteReceived)
+	}()
+	defer context.AfterFunc(x.ctx, func() {
+		x.in.fail(context.Cause(x.ctx))
+		x.out.fail(context.Cause(x.ctx))
+	})()
+	said := b.sayTaken(x, window)
+	res, err := b.upstreamAnswer(x)
+	said.stop()
+	if err != nil {
+		b.serveFailed(x, err)
+		return
+	}
+	defer res.Body.Close()
+	status = res.StatusCode
+	if err := b.sendAnswer(x, res); err != nil {
+		b.serveFailed(x, err)
+	}
+}
+
+// taken says, after a while or at once, that the request is being served.
+type taken struct{ timer *time.Timer }
+
+// stop has it not be said any more.
+func (t taken) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+func (b *Balancer) sayTaken(x *exchange, window int) taken {
+	say := func() { b.submit(x.id, typeTaken, packAmount(window)) }
+	if x.head.Fin {
+		return taken{time.AfterFunc(takenAfter, say)}
+	}
+	say() // the owner waits for it with the body
+	return taken{}
+}
+
+// upstreamAnswer is the head of the web server's answer, in the time that the
+// owner gives it.
+func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
+	out := &outgoing{
+		method: x.head.Method, target: x.head.Target, host: x.head.Host,
+		header: x.header, length: x.head.Length,
+	}
+	if x.head.Length != 0 {
+		body := &trailingBody{inflow: x.in}
+		for _, name := range x.head.Trailer {
+			if body.trailer == nil {
+				body.trailer = make(http.Header)
+			}
+			body.trailer[http.CanonicalHeaderKey(name)] = nil
+		}
+		out.body, out.trailer = body, body.trailer
+	}
+	if !x.due.IsZero() {
+		timer := time.AfterFunc(time.Until(x.due), func() { x.cancel(errTimeout) })
+		defer timer.Stop()
+	}
+	return b.upstream.roundTrip(x.ctx, out)
+}
+
+// trailingBody is a request's body that fills in its trailers at the end.
+type trailingBody struct {
+	*inflow
+	trailer http.Header // announced names
+}
+
+func (t *trailingBody) Read(p []byte) (int, error) {
+	n, err := t.inflow.Read(p)
+	if errors.Is(err, io.EOF) {
+		came := t.inflow.trailers()
+		for name := range t.trailer {
+			t.trailer[name] = came[name]
+		}
+	}
+	return n, err
+}
+
+// sendAnswer sends the head of the web server's answer to the owner, with the
+// body if it is small, and then the rest of the body.
+func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
+	inbound(res.Header)
+	head := answerHead{Status: res.StatusCode, Length: -1}
+	if _, sized := res.Header["Content-Length"]; sized {
+		head.Length = res.ContentLength
+		delete(res.Header, "Content-Length")
+	}
+	for name := range res.Trailer {
+		if trailerField(name) {
+			head.Trailer = append(head.Trailer, name)
+		}
+	}
+	var err error
+	if head.Fields, err = appendFields(nil, res.Header); err != nil {
+		return err
+	}
+	var first []byte
+	switch {
+	case res.Body == http.NoBody || x.head.Method == http.MethodHead:
+		head.Fin = true
+	case res.ContentLength >= 0 && res.ContentLength < copySize:
+		buf := buffers.Get().(*[copySize]byte)
+		defer buffers.Put(buf)
+		first = buf[:res.ContentLength]
+		if _, err := io.ReadFull(res.Body, first); err != nil {
+			return err
+		}
+		head.Fin = true
+	}
+	body, err := packMessage(head, first)
+	if err != nil {
+		return err
+	}
+	if _, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswer, Priority: channel.Urgent, Re: x.id, Body: body}); err != nil || head.Fin {
+		return err
+	}
+	return sendBody(res.Body, x.out, func() http.Header { return res.Trailer }, func(chunk []byte) error {
+		_, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswerBody, Priority: channel.Bulk, Re: x.id, Body: chunk})
+		return err
+	})
+}
+
+// serveFailed tells the owner why there is no answer, or no more of it. Busy
+// means that nothing was begun.
+func (b *Balancer) serveFailed(x *exchange, err error) {
+	if x.ctx.Err() != nil {
+		err = context.Cause(x.ctx)
+	}
+	switch {
+	case errors.Is(err, errCanceled) || errors.Is(err, errLost):
+		b.count.wasted.Add(1)
+		return // nobody listens
+	case errors.Is(err, errUpstreamDown):
+		b.submit(x.id, typeBusy, packReason("the web server cannot be reached"))
+		return
+	}
+	b.log.Info("a peer's request was not answered", "peer", x.owner, "method", x.head.Method, "err", err)
+	b.submit(x.id, typeFailed, packReason(err.Error()))
+}

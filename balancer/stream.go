@@ -1,0 +1,281 @@
+package balancer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"kecho/channel"
+)
+
+// Windows: how much of a body may be on its way without having been read.
+const (
+	maxWindow  = 256 << 10 // DESIGN section 10: per exchange and direction
+	minWindow  = 64 << 10
+	linkWindow = 8 << 20 // all exchanges with one peer together
+)
+
+// windowFor is the window of one more exchange beside open others.
+func windowFor(open int) int {
+	return max(minWindow, min(maxWindow, linkWindow/max(open, 1)))
+}
+
+var (
+	errWindow   = errors.New("more was sent than there was credit for")
+	errAfterFin = errors.New("a body went on after its end")
+)
+
+// inflow is a body that comes in events and is read as an io.Reader: at most
+// its window is held, however large the body is and however slowly it is read.
+// push and fail are called by a link's reader and never block; Read by one
+// goroutine.
+type inflow struct {
+	window int
+	credit func(n int) // tells the sender that n bytes were read
+
+	mu      sync.Mutex
+	arrived sync.Cond
+	ring    []byte      // guarded by mu
+	start   int         // of the data in ring; guarded by mu
+	size    int         // of the data in ring; guarded by mu
+	owed    int         // read and not yet credited; guarded by mu
+	fin     bool        // guarded by mu
+	trailer http.Header // guarded by mu; set with fin
+	err     error       // guarded by mu
+}
+
+func newInflow(window int, credit func(n int)) *inflow {
+	f := &inflow{window: window, credit: credit}
+	f.arrived.L = &f.mu
+	return f
+}
+
+// push takes the next bytes. An error says that the sender broke the rules.
+func (f *inflow) push(data []byte, fin bool, trailer http.Header) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.err != nil:
+		return nil // nobody reads any more
+	case f.fin:
+		f.failLocked(errAfterFin)
+		return errAfterFin
+	case f.size+len(data) > f.window:
+		f.failLocked(errWindow)
+		return errWindow
+	}
+	f.appendLocked(data)
+	f.fin, f.trailer = fin, trailer
+	f.arrived.Signal()
+	return nil
+}
+
+// pushEvent is push for what a body event carries.
+func (f *inflow) pushEvent(e *channel.Event) error {
+	data, fin, trailer, err := unpackChunk(e.Body)
+	if err != nil {
+		f.fail(err)
+		return err
+	}
+	return f.push(data, fin, trailer)
+}
+
+func (f *inflow) appendLocked(data []byte) {
+	if need := f.size + len(data); need > len(f.ring) {
+		grown := make([]byte, min(max(need, 2*len(f.ring), 4<<10), f.window))
+		n := copy(grown, f.ring[f.start:min(f.start+f.size, len(f.ring))])
+		copy(grown[n:], f.ring[:f.size-n])
+		f.ring, f.start = grown, 0
+	}
+	if len(data) == 0 {
+		return
+	}
+	end := (f.start + f.size) % len(f.ring)
+	n := copy(f.ring[end:], data)
+	copy(f.ring, data[n:])
+	f.size += len(data)
+}
+
+// fail ends the body with err; what has come before can still be read.
+func (f *inflow) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failLocked(err)
+}
+
+func (f *inflow) failLocked(err error) {
+	if f.err == nil && !f.fin {
+		f.err = err
+		f.arrived.Signal()
+	}
+}
+
+// Read implements io.Reader. It blocks until there is something.
+func (f *inflow) Read(p []byte) (int, error) {
+	n, owed, err := f.read(p)
+	if owed > 0 {
+		f.credit(owed)
+	}
+	return n, err
+}
+
+func (f *inflow) read(p []byte) (n, owed int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.size == 0 && !f.fin && f.err == nil {
+		f.arrived.Wait()
+	}
+	if f.size == 0 {
+		if f.err != nil {
+			return 0, 0, f.err
+		}
+		return 0, 0, io.EOF
+	}
+	n = copy(p, f.ring[f.start:min(f.start+f.size, len(f.ring))])
+	f.size -= n
+	if f.start += n; f.start == len(f.ring) || f.size == 0 {
+		f.start = 0
+	}
+	f.owed += n
+	if f.owed >= f.window/4 && !f.fin {
+		owed, f.owed = f.owed, 0
+	}
+	return n, owed, nil
+}
+
+// trailers is what came after the body; to be asked when it has been read to
+// its end.
+func (f *inflow) trailers() http.Header {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.trailer
+}
+
+// outflow is the credit that a body may be sent on. Its methods may be called
+// by any goroutine.
+type outflow struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	credit  int   // guarded by mu
+	err     error // guarded by mu
+}
+
+func newOutflow(credit int) *outflow {
+	o := &outflow{credit: credit}
+	o.changed.L = &o.mu
+	return o
+}
+
+// take blocks until there is credit and takes at most limit of it.
+func (o *outflow) take(limit int) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.credit <= 0 && o.err == nil {
+		o.changed.Wait()
+	}
+	if o.err != nil {
+		return 0, o.err
+	}
+	n := min(limit, o.credit)
+	o.credit -= n
+	return n, nil
+}
+
+// add gives credit; never more than the window can be outstanding, whatever
+// the other side says.
+func (o *outflow) add(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.credit = min(o.credit+n, maxWindow)
+	o.changed.Broadcast()
+}
+
+// fail ends the sending: take returns err from now on.
+func (o *outflow) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	o.changed.Broadcast()
+}
+
+// sendBody reads body to its end and hands it on in chunks as credit allows,
+// each with its flag in front; trailer is asked at the end. It blocks as long
+// as body does or credit lacks. The chunk that send gets is good during the
+// call. An error of body's own is an errSource.
+func sendBody(body io.Reader, credit *outflow, trailer func() http.Header, send func(chunk []byte) error) error {
+	buf := buffers.Get().(*[copySize]byte)
+	defer buffers.Put(buf)
+	for {
+		n, err := credit.take(maxChunk - 1)
+		if err != nil {
+			return err
+		}
+		read, err := body.Read(buf[1 : 1+n])
+		credit.add(n - read)
+		if errors.Is(err, io.EOF) {
+			return sendLast(buf[:1+read], trailer(), send)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errSource, err)
+		}
+		if read > 0 {
+			buf[0] = moreFollows
+			if err := send(buf[:1+read]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// errSource says that a body broke off where it is read from.
+var errSource = errors.New("the body broke off")
+
+// sendLast sends the last chunk, and the trailers, if any, after it.
+func sendLast(chunk []byte, trailer http.Header, send func(chunk []byte) error) error {
+	fields, err := appendFields(nil, trailer)
+	if err != nil {
+		return err
+	}
+	if len(fields) == 0 {
+		chunk[0] = finPlain
+		return send(chunk)
+	}
+	if len(chunk) > 1 {
+		chunk[0] = moreFollows
+		if err := send(chunk); err != nil {
+			return err
+		}
+	}
+	packed, err := channel.Pack(trailers{Fields: fields})
+	if err != nil {
+		return err
+	}
+	return send(append([]byte{finTrailers}, packed...))
+}
+
+// unpackChunk reads what sendBody sent. data is a part of chunk.
+func unpackChunk(chunk []byte) (data []byte, fin bool, trailer http.Header, err error) {
+	if len(chunk) == 0 {
+		return nil, false, nil, errChunk
+	}
+	switch data = chunk[1:]; chunk[0] {
+	case moreFollows:
+		return data, false, nil, nil
+	case finPlain:
+		return data, true, nil, nil
+	case finTrailers:
+		var t trailers
+		if err := channel.Unpack(data, &t); err != nil {
+			return nil, false, nil, err
+		}
+		trailer, err = headerOf(t.Fields)
+		return nil, true, trailer, err
+	}
+	return nil, false, nil, errChunk
+}
+
+var errChunk = errors.New("a body event without a flag that is known")
