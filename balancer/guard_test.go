@@ -1,0 +1,153 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// guardedHandler refuses as the front does, and else says what it read.
+func guardedHandler(served *int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status, reason, refused := refusal(r); refused {
+			refuse(w, status, 0, reason)
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if f, ok := errors.AsType[*fault](err); ok {
+			refuse(w, f.status, 0, f.reason)
+			return
+		}
+		if err != nil {
+			refuse(w, http.StatusBadRequest, 0, "the request's body broke off")
+			return
+		}
+		*served++
+		fmt.Fprintf(w, "%s %s %d", r.Method, r.RequestURI, len(body))
+	})
+}
+
+var statusLine = regexp.MustCompile(`HTTP/1\.[01] [1-5]\d\d `)
+
+func TestGuardRefuses(t *testing.T) {
+	for _, c := range badStreams {
+		t.Run(c.name, func(t *testing.T) {
+			for _, n := range []int{len(c.in), 1} {
+				synctest.Test(t, func(t *testing.T) { guardRefuses(t, c.in, n, int(c.heads), c.fault) })
+			}
+		})
+	}
+}
+
+// guardRefuses sends in, and a good request after it that must not be served.
+func guardRefuses(t *testing.T, in string, n, head int, f *fault) {
+	served := 0
+	l := serveHTTP(t, guardedHandler(&served))
+	out := talk(t, l, in+"\r\n\r\nGET /smuggled HTTP/1.1\r\n"+hostLine+"\r\n", n)
+	if served != head-1 || strings.Contains(out, "smuggled") {
+		t.Errorf("%d requests were served, want %d", served, head-1)
+	}
+	answers := statusLine.FindAllStringIndex(out, -1)
+	if len(answers) != head {
+		t.Fatalf("%d answers, want %d: %q", len(answers), head, out)
+	}
+	last := out[answers[head-1][0]:]
+	if last[9] != '4' && last[9] != '5' {
+		t.Errorf("the last answer is no refusal: %.60q", last)
+	}
+	// net/http has seen some itself; where it has not, our words say why.
+	if !strings.Contains(last, "Connection: close") {
+		t.Errorf("the connection is kept after %.60q", last)
+	}
+	if strings.Contains(last, "\nkecho: ") && !strings.Contains(last, f.reason) && !strings.Contains(last, "broke off") {
+		t.Errorf("the reason is %q, want %q", last, f.reason)
+	}
+}
+
+// TestGuardSpeaks holds those cases that net/http lets through: they are what
+// the guard is for.
+func TestGuardSpeaks(t *testing.T) {
+	spoken := map[*fault]bool{}
+	for _, c := range badStreams {
+		synctest.Test(t, func(t *testing.T) {
+			served := 0
+			if out := talk(t, serveHTTP(t, guardedHandler(&served)), c.in, len(c.in)); strings.Contains(out, "kecho: "+c.fault.reason) {
+				spoken[c.fault] = true
+			}
+		})
+	}
+	for _, f := range []*fault{faultBoth, faultTwoLengths, faultOldCoding, faultBareLF, faultFold, faultHeadFields, faultLine, faultField,
+		faultHead, faultChunkLine, faultVersion, faultTrailerName} {
+		if !spoken[f] {
+			t.Errorf("nobody was told: %s", f.reason)
+		}
+	}
+}
+
+func TestGuardServes(t *testing.T) {
+	for _, c := range goodStreams {
+		if c.heads == 0 {
+			continue
+		}
+		for _, n := range []int{len(c.in), 7, 1} {
+			synctest.Test(t, func(t *testing.T) {
+				served := 0
+				l := serveHTTP(t, guardedHandler(&served))
+				out := talk(t, l, c.in, n)
+				if served != int(c.heads) || len(statusLine.FindAllString(out, -1)) != served {
+					t.Errorf("%s: %d of %d requests were served: %q", c.name, served, c.heads, out)
+				}
+			})
+		}
+	}
+}
+
+func TestGuardLeavesHTTP2Alone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		served := 0
+		l := serveHTTP(t, guardedHandler(&served))
+		var protocols http.Protocols
+		protocols.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{DialContext: l.dial, Protocols: &protocols}
+		defer transport.CloseIdleConnections()
+		for range 3 {
+			res, err := (&http.Client{Transport: transport}).Post("http://web/x", "", strings.NewReader("12345"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			if err != nil || res.ProtoMajor != 2 || string(body) != "POST /x 5" {
+				t.Errorf("%s %q %v", res.Proto, body, err)
+			}
+			_ = res.Body.Close()
+		}
+	})
+}
+
+// TestGuardCountsHeads: a preface where HTTP/2 is not spoken, and a handler
+// that is called without a guarded head, are refused.
+func TestGuardCountsHeads(t *testing.T) {
+	g := &guarded{}
+	r, err := http.NewRequestWithContext(context.WithValue(t.Context(), guardKey{}, g), "PRI", "http://web/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ProtoMajor = 2
+	if _, _, refused := refusal(r); !refused {
+		t.Error("PRI came to a handler and was not refused")
+	}
+	r = r.WithContext(context.WithValue(t.Context(), guardKey{}, &guarded{}))
+	r.Method, r.ProtoMajor = "GET", 1
+	if _, _, refused := refusal(r); !refused {
+		t.Error("a request that the guard has not seen was not refused")
+	}
+	if _, _, refused := refusal(r.WithContext(t.Context())); refused {
+		t.Error("a request on a connection without a guard was refused")
+	}
+}
