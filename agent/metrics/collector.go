@@ -38,7 +38,7 @@ func New(cfg Config) *Collector {
 	c := &Collector{snapshot: cfg.Snapshot, registry: prometheus.NewRegistry()}
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "kecho_request_duration_seconds",
-		Help: "Time from a request's arrival to the head of its answer.",
+		Help: "Time from the arrival of a request to the end of its answer.",
 		// Half a millisecond to eight seconds by factors of two, for those
 		// who do not scrape the native form, which is exact to 10 %.
 		Buckets:                         prometheus.ExponentialBuckets(0.0005, 2, 15),

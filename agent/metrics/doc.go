@@ -9,7 +9,7 @@
 // by the members of the cluster. A value outside its set counts as "other".
 //
 //	kecho_requests_total{route,code_class}        requests answered
-//	kecho_request_duration_seconds{route}         what Observe was told
+//	kecho_request_duration_seconds{route}         until the end of the answer
 //	kecho_in_flight, kecho_queue_length           at this moment
 //	kecho_overflow_total{reason}                  requests that found no local place
 //	kecho_copies_total{result}                    what became of each copy sent to a peer
