@@ -2,7 +2,9 @@ package channel
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -13,9 +15,11 @@ const (
 	MaxList  = 256 // elements of one list or map
 )
 
-// Pack encodes v as msgpack, for the body of an event that is not worth an
-// encoder of its own. Structs become arrays: their fields are known by place,
-// so new ones go last.
+// Pack encodes v, a struct without embedded ones or a pointer to one, as
+// msgpack, for the body of an event that is not worth an encoder of its own.
+// Structs become arrays: their fields are known by place. v's own fields may
+// grow in number in a later version, at the end; those of structs within v may
+// not.
 func Pack(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := msgpack.GetEncoder()
@@ -30,16 +34,52 @@ func Pack(v any) ([]byte, error) {
 }
 
 // Unpack decodes into v, a pointer to a struct of fixed types, what a peer
-// has packed. It is the only way from a peer's bytes to values besides the
-// envelope: before msgpack/v5 sees a byte, every length in b is checked
-// against what is left, because that library takes lengths on trust
+// has packed. Fields that the peer did not send are zero, those that v does
+// not have are left out. It is the only way from a peer's bytes to values
+// besides the envelope: before msgpack/v5 sees a byte, every length in b is
+// checked against what is left, because that library takes lengths on trust
 // (its issues #401, #376, #381).
 func Unpack(b []byte, v any) error {
 	if err := scan(b); err != nil {
+		return fmt.Errorf("unpack %T: %w", v, err)
+	}
+	b, err := fit(b, v)
+	if err != nil {
 		return fmt.Errorf("unpack %T: %w", v, err)
 	}
 	if err := msgpack.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("unpack %T: %w", v, err)
 	}
 	return nil
+}
+
+// fit is the array b, which scan has accepted, with as many elements as the
+// struct that v points to has fields: msgpack/v5 insists on that. It copies
+// only what does not fit.
+func fit(b []byte, v any) ([]byte, error) {
+	t := reflect.TypeOf(v)
+	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return nil, errors.New("not a pointer to a struct")
+	}
+	want := 0
+	for f := range t.Elem().Fields() {
+		if f.IsExported() {
+			want++
+		}
+	}
+	r := reader{b: b}
+	have := r.array()
+	if r.err != nil || have == want {
+		return b, r.err
+	}
+	end := r.b
+	for range min(have, want) {
+		end, _ = scanValue(end, 1) // scan has seen no error in it
+	}
+	fitted := appendArrayHeader(nil, want)
+	fitted = append(fitted, r.b[:len(r.b)-len(end)]...)
+	for range want - have {
+		fitted = append(fitted, msgNil)
+	}
+	return fitted, nil
 }

@@ -98,6 +98,9 @@ func (r *frameReader) next() (kind byte, payload []byte, err error) {
 				return 0, nil, err
 			}
 			need = headerSize + size
+			if need > smallBuffer {
+				r.quiet = 0
+			}
 			if r.end-r.start >= need {
 				payload = r.buf[r.start+headerSize : r.start+need : r.start+need]
 				r.start += need
@@ -135,7 +138,6 @@ func (r *frameReader) room(need int) {
 	size := len(r.buf)
 	switch {
 	case need > smallBuffer:
-		r.quiet = 0
 		size = max(size, largeBuffer, need)
 	case r.quiet > quietReads:
 		size = smallBuffer

@@ -299,9 +299,9 @@ func (s *session) leave(joined <-chan struct{}) {
 func (s *session) anyAlive() bool { return s.Stats().Peers[Alive] > 0 }
 
 // inFlight is how long a probe that memberlist has begun may go on after its
-// shutdown, which does not wait for it.
+// shutdown, which does not wait for it. Peers that failed just now count too.
 func (s *session) inFlight() time.Duration {
-	if !s.anyAlive() {
+	if st := s.Stats(); st.Peers[Alive]+st.Peers[Failed] == 0 {
 		return 0
 	}
 	score := s.serf.Memberlist().GetHealthScore()
