@@ -118,7 +118,7 @@ func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		args := c.Args().Slice()
 		if len(args) == 0 {
-			return action(c)
+			return refuseParents(c, action)
 		}
 		if len(c.Command.Subcommands) > 0 && len(args) == 1 {
 			return unknownCommand(c, args[0])
@@ -131,6 +131,21 @@ func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
 		}
 		return usageError(c, "%q takes no arguments, only flags: what is %q?", commandPath(c), args[0])
 	}
+}
+
+// refuseParents runs action unless flags of the command above were given, as
+// in `kecho demo --nodes 3 load`, where nobody would read them.
+func refuseParents(c *cli.Context, action cli.ActionFunc) error {
+	for _, parent := range c.Lineage()[1:] {
+		if parent.Command == nil {
+			continue
+		}
+		if names := parent.LocalFlagNames(); len(names) > 0 {
+			return usageError(c, "--%s belongs to %q, and stands before %q: it would not be read",
+				names[0], commandPath(parent), c.Command.Name)
+		}
+	}
+	return action(c)
 }
 
 // nearest is the candidate that differs least from word, if it is near enough
