@@ -27,12 +27,9 @@ const (
 // framing follows the requests on a connection through reads of any size. It
 // holds no byte longer than a field's name.
 type framing struct {
-	heads uint64 // requests begun
-	fault *fault // the first; nothing is followed after it
-	done  bool   // nothing is followed any more: a fault, or HTTP/2
-	// broken: the fault is in a body, so its end is not known.
-	broken bool
-
+	heads  uint64 // requests begun
+	fault  *fault // the first; nothing is followed after it
+	done   bool   // nothing is followed any more: a fault, or HTTP/2
 	place  place
 	ending place // whose line the LF of atLF ends
 	inBody bool  // the body or trailers of a request whose head was good
@@ -54,8 +51,8 @@ type framing struct {
 	remaining uint64 // of the body or the chunk
 }
 
-// follow takes the next bytes of a connection. It returns how many of them may
-// be delivered: fewer than all only where a body breaks its framing.
+// follow takes the next bytes of a connection. It returns how many of them come
+// before a fault.
 func (f *framing) follow(p []byte) int {
 	for i := 0; i < len(p) && !f.done; {
 		n := f.step(p[i:])
@@ -64,10 +61,7 @@ func (f *framing) follow(p []byte) int {
 			continue
 		}
 		f.done = true
-		if f.inBody {
-			f.broken = true
-			return i
-		}
+		return i
 	}
 	return len(p)
 }

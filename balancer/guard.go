@@ -53,11 +53,11 @@ func refusal(r *http.Request) (status int, reason string, refused bool) {
 	if r.ProtoMajor >= 2 && r.Method != "PRI" {
 		return 0, "", false
 	}
-	g.served++
-	if v := g.verdict.Load(); v != nil && g.served >= v.head {
+	served := g.served.Add(1)
+	if v := g.verdict.Load(); v != nil && served >= v.head {
 		return v.status, v.reason, true
 	}
-	if g.served > g.heads.Load() { // net/http saw a head that the guard did not
+	if served > g.heads.Load() { // net/http saw a head that the guard did not
 		return http.StatusBadRequest, "the request cannot be told from what came before it; use a new connection", true
 	}
 	return 0, "", false
@@ -66,9 +66,10 @@ func refusal(r *http.Request) (status int, reason string, refused bool) {
 // guarded is a connection whose HTTP/1 framing is followed as it is read.
 type guarded struct {
 	net.Conn
-	framing  framing // owned by Read, which net/http never calls twice at once
-	served   uint64  // requests that came to refusal; owned by the handlers, one at a time
-	heads    atomic.Uint64
+	framing  framing                 // owned by Read, which net/http never calls twice at once
+	broken   bool                    // owned by Read: the rest cannot be told apart
+	served   atomic.Uint64           // requests that came to refusal
+	heads    atomic.Uint64           // requests that Read has seen begin
 	verdict  atomic.Pointer[verdict] // the first bad head; nothing is followed after it
 	released atomic.Bool
 }
@@ -79,31 +80,31 @@ type verdict struct {
 	*fault
 }
 
-// Read reads from the connection. In a body whose framing is broken it fails
-// with a fault once what came before has been delivered.
+// Read reads from the connection. Where the body of the request that is being
+// served breaks its framing, it fails with a fault once what came before has
+// been delivered. A later request's fault waits for that request to be
+// refused: an error now would cancel the one before it.
 func (g *guarded) Read(p []byte) (int, error) {
-	if g.released.Load() {
-		return g.Conn.Read(p)
-	}
-	if g.framing.broken {
+	if g.broken {
 		return 0, g.framing.fault
 	}
 	n, err := g.Conn.Read(p)
-	if n == 0 || g.framing.done {
+	if n == 0 || g.framing.done || g.released.Load() {
 		return n, err
 	}
 	good := g.framing.follow(p[:n])
-	if f := g.framing.fault; f != nil && g.verdict.Load() == nil {
-		g.verdict.Store(&verdict{head: g.framing.heads, fault: f})
-	}
 	g.heads.Store(g.framing.heads)
-	if g.framing.broken {
-		if good == 0 {
-			return 0, g.framing.fault
-		}
-		return good, nil
+	if g.framing.fault == nil {
+		return n, err
 	}
-	return n, err
+	g.verdict.Store(&verdict{head: g.framing.heads, fault: g.framing.fault})
+	if g.broken = g.framing.inBody && g.served.Load() == g.framing.heads; !g.broken {
+		return n, err
+	}
+	if good == 0 {
+		return 0, g.framing.fault
+	}
+	return good, nil
 }
 
 // CloseWrite lets net/http end its side first, as it does when it answers

@@ -58,15 +58,15 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 	ours["Server-Timing"] = with(ours["Server-Timing"], timing("upstream", time.Since(start)))
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
-		return upload.blame(answer(w, res))
+		return upload.blame(passOn(w, res))
 	case !upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):
 		return fmt.Errorf("%w: status 101 and no websocket was asked for", errBadAnswer)
 	}
 	return becomeWebsocket(w, r, res)
 }
 
-// answer passes on a final answer whose body is not yet read.
-func answer(w http.ResponseWriter, res *http.Response) error {
+// passOn passes on a final answer whose body is not yet read.
+func passOn(w http.ResponseWriter, res *http.Response) error {
 	inbound(res.Header)
 	for name := range res.Trailer {
 		if trailerField(name) {

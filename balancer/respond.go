@@ -29,31 +29,113 @@ var buffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 // of the web server; in every other field ours stand alone.
 var listFields = map[string]bool{"Via": true, "Proxy-Status": true, "Server-Timing": true}
 
+// headAfter is how long the head of an answer of unknown length waits for the
+// first of its body, which it shares a write with.
+const headAfter = time.Millisecond
+
 // respond writes a final answer to the client: header (end-to-end fields),
 // the body as it comes, and then what trailer returns. Fields that are already
 // in w.Header() are ours and stay (listFields says how). trailer and body may
 // be nil; header["Trailer"] announces what trailer will return, as
 // net/http.Response.Trailer's keys do.
 //
-// It returns when the body is at its end, or errCut wrapping what broke. An
-// answer of unknown length is flushed after each read, so what the source has
-// is with the client at once.
+// It returns when the body is at its end. An error that is errCut came after
+// the head; with any other, nothing was written and w.Header() is as it was.
+// An answer of unknown length is flushed after each read, so what the source
+// has is with the client at once.
 func respond(w http.ResponseWriter, status int, header http.Header, trailer func() http.Header, body io.Reader) error {
 	if status < 200 || status > 999 {
 		return fmt.Errorf("%w: status %d", errBadAnswer, status)
 	}
-	mergeHead(w.Header(), header)
-	w.WriteHeader(status)
-	if body != nil {
-		_, sized := header["Content-Length"]
-		if err := copyBody(w, body, !sized || streams(header)); err != nil {
-			return fmt.Errorf("%w: %w", errCut, err)
-		}
+	a := &answer{w: w, status: status, header: header}
+	if body == nil {
+		a.start()
+	} else if err := a.copy(body); err != nil {
+		return err
 	}
 	if trailer != nil {
 		writeTrailer(w, trailer())
 	}
 	return nil
+}
+
+// answer is a final answer that is being written.
+type answer struct {
+	w      http.ResponseWriter
+	status int
+	header http.Header
+
+	mu    sync.Mutex // between copy and a head that goes first
+	begun bool
+	open  bool // the head may not go first any more
+}
+
+// start writes the head.
+func (a *answer) start() {
+	a.begun = true
+	mergeHead(a.w.Header(), a.header)
+	a.w.WriteHeader(a.status)
+}
+
+// copy writes the head and the body, through one pooled buffer. The head waits
+// for the first read: where that fails the client has seen nothing yet, and
+// can be answered by another. The last piece is not flushed where the source
+// tells that it is the last: the handler's end does that with fewer writes.
+func (a *answer) copy(body io.Reader) error {
+	buf := buffers.Get().(*[copySize]byte)
+	defer buffers.Put(buf)
+	_, sized := a.header["Content-Length"]
+	flush := !sized || streams(a.header)
+	n, err := a.first(body, buf[:], flush)
+	if err != nil && err != io.EOF && n == 0 && !a.begun {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if !a.begun {
+		a.start()
+	}
+	for {
+		if n > 0 {
+			if _, werr := a.w.Write(buf[:n]); werr != nil {
+				return fmt.Errorf("%w: write to the client: %w", errCut, werr)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if flush || err != nil {
+			ferr := http.NewResponseController(a.w).Flush()
+			if errors.Is(ferr, http.ErrNotSupported) {
+				ferr = nil // such a writer keeps nothing back, or cannot be helped
+			}
+			if err = errors.Join(err, ferr); err != nil {
+				return fmt.Errorf("%w: %w", errCut, err)
+			}
+		}
+		n, err = body.Read(buf[:])
+	}
+}
+
+// first reads the body for the first time. While an answer of unknown length
+// has nothing to read, its head goes alone.
+func (a *answer) first(body io.Reader, buf []byte, alone bool) (int, error) {
+	if !alone {
+		return body.Read(buf)
+	}
+	timer := time.AfterFunc(headAfter, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !a.open {
+			a.start()
+			// An error means that the client is gone, which Write will say.
+			_ = http.NewResponseController(a.w).Flush()
+		}
+	})
+	n, err := body.Read(buf)
+	timer.Stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open = true
+	return n, err
 }
 
 // mergeHead puts the fields of an answer beside those that are ours.
@@ -76,37 +158,6 @@ func mergeHead(ours, header http.Header) {
 func streams(header http.Header) bool {
 	kind := header["Content-Type"]
 	return len(kind) > 0 && strings.HasPrefix(kind[0], "text/event-stream")
-}
-
-// copyBody copies body to w through one pooled buffer. The last piece is not
-// flushed where the source tells that it is the last: the end of the handler
-// does that with fewer writes.
-func copyBody(w http.ResponseWriter, body io.Reader, flush bool) error {
-	buf := buffers.Get().(*[copySize]byte)
-	defer buffers.Put(buf)
-	var control *http.ResponseController
-	if flush {
-		control = http.NewResponseController(w)
-	}
-	for {
-		n, err := body.Read(buf[:])
-		if n > 0 {
-			if _, werr := w.Write(buf[:n]); werr != nil {
-				return fmt.Errorf("write to the client: %w", werr)
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the answer: %w", err)
-		}
-		if flush {
-			if ferr := control.Flush(); ferr != nil {
-				return fmt.Errorf("write to the client: %w", ferr)
-			}
-		}
-	}
 }
 
 // writeTrailer hands the trailers to net/http. Those that the head announced
