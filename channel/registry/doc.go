@@ -31,8 +31,9 @@
 //     are resolved each time.
 //   - Three of the nodes also try the failed peers every 2 s, so the halves of a
 //     split network find each other, with seeds or without.
-//   - Each answer to a probe carries its node's id. A restarted peer that answers
-//     under its old membership is so found out within about a second.
+//   - Each answer to a probe carries its node's id and whether it knows anybody.
+//     A restarted peer that answers under its old membership is so found out
+//     within about a second, and told of all others.
 //   - A name belongs to who has it and answers. A second node that joins with it
 //     is not let in; it asks the holder directly, and ends with ErrNameTaken if
 //     that one answers. If it does not, the newcomer waits until the cluster has
@@ -47,7 +48,7 @@
 // Watch and WatchPeers call back on their own goroutine and hold no lock; a slow
 // one misses intermediate states, never the last. Run ends all goroutines that
 // serf began: serf itself does not wait for a probe that is on its way when it
-// is shut down, so Run does, one probe interval (1 s) if there are peers. Inside
+// is shut down, so Run does, one probe interval (0.5 s) if there are peers. Inside
 // a synctest bubble, over a memnet transport, nothing blocks that is not durably
 // blocked, and waiting costs no time.
 //

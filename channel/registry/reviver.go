@@ -23,32 +23,40 @@ const (
 	revivers = 3
 )
 
-// pinger puts this node's id into each answer to memberlist's probes and
-// compares the peers' with what is known of them. A peer that restarted at once
-// answers as if nothing had happened, and knows nobody if it has no seeds:
-// memberlist alone would notice after 30 s or more.
+// pinger puts this node's id into each answer to memberlist's probes, and
+// whether it knows anybody. A peer that restarted at once answers as if nothing
+// had happened, and knows nobody if it has no seeds: memberlist alone would
+// notice after 30 s or more.
 type pinger struct{ *session }
 
 var _ memberlist.PingDelegate = (*pinger)(nil)
 
-// AckPayload is this node's id.
+// AckPayload is this node's id (8 bytes), and 1 if it knows a live peer.
 func (p *pinger) AckPayload() []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(p.cfg.ID))
+	b := binary.BigEndian.AppendUint64(nil, uint64(p.cfg.ID))
+	if p.anyAlive() {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // NotifyPingComplete is called for each probe that was answered directly.
 func (p *pinger) NotifyPingComplete(other *memberlist.Node, _ time.Duration, payload []byte) {
-	if len(payload) != 8 {
+	if len(payload) != 9 {
 		return
 	}
-	id := channel.NodeID(binary.BigEndian.Uint64(payload))
+	id, alone := channel.NodeID(binary.BigEndian.Uint64(payload)), payload[8] == 0
 	addr := net.JoinHostPort(other.Addr.String(), strconv.Itoa(int(other.Port)))
 	known, ok := p.board.find(other.Name)
-	if !ok || known.ID == id || known.Addr != addr {
-		return
+	if ok && known.Addr == addr && (known.ID != id || alone) {
+		p.hasRestarted(addr)
 	}
+}
+
+// hasRestarted has the node at addr told of everybody.
+func (s *session) hasRestarted(addr string) {
 	select {
-	case p.restarted <- addr:
+	case s.restarted <- addr:
 	default: // another one is being joined; the next probe is near
 	}
 }
@@ -85,19 +93,25 @@ func (s *session) joinFailed(ctx context.Context) {
 func (s *session) toRevive() string {
 	peers, _ := s.board.get()
 	var failed []string
-	rank := 0
 	for _, p := range peers {
-		switch {
-		case p.Status == Failed:
+		if p.Status == Failed {
 			failed = append(failed, p.Addr)
-		case p.Status == Alive && p.ID < s.cfg.ID:
-			rank++
 		}
 	}
-	if len(failed) == 0 || rank >= revivers {
+	if len(failed) == 0 || !s.isReviver(peers) {
 		return ""
 	}
 	return failed[rand.IntN(len(failed))]
+}
+
+func (s *session) isReviver(peers []Peer) bool {
+	rank := 0
+	for _, p := range peers {
+		if p.Status == Alive && p.ID < s.cfg.ID {
+			rank++
+		}
+	}
+	return rank < revivers
 }
 
 // rejoin is a join of an address that was a member, without serf's news of a
