@@ -2,8 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"syscall"
 
+	"kecho/channel/registry"
 	"kecho/resmgr/monitor/host"
 )
 
@@ -12,6 +16,8 @@ import (
 type Network interface {
 	Listen(addr string) (net.Listener, error)
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
+	// Gossip sets where the registry's packets go; cfg.Bind is the address.
+	Gossip(cfg *registry.Config) error
 }
 
 type systemNetwork struct{}
@@ -19,10 +25,28 @@ type systemNetwork struct{}
 func (systemNetwork) Listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 
 func (systemNetwork) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, network, addr)
+	return (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, addr)
 }
+
+func (systemNetwork) Gossip(*registry.Config) error { return nil } // its own default
 
 // HostFeed reads the machine's load.
 type HostFeed interface {
 	Read(ctx context.Context) (host.Sample, error)
+}
+
+// listen opens addr and says in words what is wrong if that cannot be.
+func listen(network Network, flag, addr string) (net.Listener, error) {
+	l, err := network.Listen(addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s %s: another program listens there; stop it, or choose another port: %w", flag, addr, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%s %s: this machine does not have that address: %w", flag, addr, err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s %s: a port below 1024 needs the right to bind it (CAP_NET_BIND_SERVICE): %w", flag, addr, err)
+	}
+	return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
 }

@@ -1,0 +1,317 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"kecho/agent/api"
+	"kecho/agent/metrics"
+	"kecho/balancer"
+	"kecho/balancer/policy"
+	"kecho/channel"
+	"kecho/channel/link"
+	"kecho/channel/registry"
+	"kecho/filters"
+	"kecho/resmgr/monitor/host"
+)
+
+// The channels that every agent opens.
+const (
+	DataChannel       = "data"       // requests and answers: balancer/spec.md
+	MonitoringChannel = "monitoring" // load reports
+)
+
+// Agent is one node: a web server's front and a member of the cluster. It is
+// made by New and lives while Run does.
+type Agent struct {
+	cfg     Config
+	log     *slog.Logger
+	tls     *tls.Config
+	metrics *metrics.Collector
+	started time.Time
+	state   atomic.Pointer[api.State]
+	report  report
+
+	// Made by Run before any layer starts.
+	node     *channel.Node
+	links    *link.Pool
+	registry *registry.Registry
+	balancer *balancer.Balancer
+	data     *channel.Channel
+	monitor  *channel.Channel
+	socket   sockets
+}
+
+// sockets are what an agent listens on. Gossip is the registry's own.
+type sockets struct {
+	http, admin, link net.Listener
+}
+
+func (s *sockets) close() {
+	for _, l := range []net.Listener{s.http, s.admin, s.link} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// New checks cfg, reads the files that it names, and starts nothing.
+func New(cfg Config) (*Agent, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Agent{cfg: cfg.withDefaults()}
+	a.log = a.cfg.Logger
+	if a.cfg.Cert != "" {
+		conf, err := link.LoadTLS(a.cfg.CA, a.cfg.Cert, a.cfg.CertKey)
+		if err != nil {
+			return nil, fmt.Errorf("--ca, --cert, --cert-key: %w", err)
+		}
+		a.tls = conf
+	}
+	if a.cfg.Host == nil {
+		a.cfg.Host = host.New(host.Config{Logger: a.log})
+	}
+	a.metrics = metrics.New(metrics.Config{Snapshot: a.snapshot, Version: a.cfg.Version})
+	a.setState(api.Starting)
+	return a, nil
+}
+
+func (a *Agent) setState(s api.State) { a.state.Store(&s) }
+
+// Run serves until ctx is done. Then it drains: it is not ready any more and
+// tells its peers so, finishes what is in flight (Config.DrainTimeout at
+// most), leaves the cluster and returns nil; nothing of it is left then. An
+// error says what it could not begin with, or what broke. It is called once.
+func (a *Agent) Run(ctx context.Context) error {
+	a.started = time.Now()
+	if err := a.open(); err != nil {
+		a.socket.close()
+		return err
+	}
+	if a.cfg.Insecure {
+		a.log.Warn("running --insecure: whoever reaches the gossip and link addresses can join this cluster and read its traffic")
+	}
+	return runLayers(ctx, []layer{
+		{"admin", a.serveAdmin},
+		{"links", a.node.Run},
+		{"gossip", a.registry.Run},
+		{"peers", a.watchPeers},
+		{"load reports", a.runReports},
+		{"balancer", a.balancer.Run},
+		{"http", a.serveHTTP},
+	}, a.drain)
+}
+
+// open makes the parts and takes the addresses.
+func (a *Agent) open() error {
+	var err error
+	if a.socket.http, err = listen(a.cfg.Network, "--listen", a.cfg.Listen); err != nil {
+		return err
+	}
+	if a.socket.admin, err = listen(a.cfg.Network, "--admin", a.cfg.Admin); err != nil {
+		return err
+	}
+	if a.socket.link, err = listen(a.cfg.Network, "--link", a.cfg.Link); err != nil {
+		return err
+	}
+	id := channel.NewNodeID()
+	if err := a.makeRegistry(id); err != nil {
+		return err
+	}
+	a.links, err = link.New(link.Config{
+		ID: id, Name: a.cfg.Name, Cluster: a.cfg.Cluster, Listener: a.socket.link, TLS: a.tls, Logger: a.log,
+		Dial: func(ctx context.Context, addr string) (net.Conn, error) { return a.cfg.Network.Dial(ctx, "tcp", addr) },
+	})
+	if err != nil {
+		return err
+	}
+	a.node, err = channel.New(channel.Config{ID: id, Links: a.links, Registry: a.registry, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	if a.data, err = a.node.Open(DataChannel); err != nil {
+		return err
+	}
+	if a.monitor, err = a.node.Open(MonitoringChannel); err != nil {
+		return err
+	}
+	return a.makeBalancer()
+}
+
+// makeRegistry gives the registry the addresses that others reach.
+func (a *Agent) makeRegistry(id channel.NodeID) error {
+	_, port, err := net.SplitHostPort(a.socket.link.Addr().String())
+	if err != nil {
+		return err
+	}
+	linkHost, _, _ := net.SplitHostPort(a.cfg.Link) // Validate has split it
+	if a.cfg.Advertise != "" {
+		linkHost = a.cfg.Advertise
+	}
+	cfg := registry.Config{
+		Name: a.cfg.Name, ID: id, Cluster: a.cfg.Cluster,
+		Bind: a.cfg.Bind, LinkAddr: net.JoinHostPort(linkHost, port),
+		Seeds: a.cfg.Join, Key: a.cfg.Key, Logger: a.log,
+	}
+	if a.cfg.Advertise != "" {
+		_, bindPort, _ := net.SplitHostPort(a.cfg.Bind)
+		cfg.Advertise = net.JoinHostPort(a.cfg.Advertise, bindPort)
+	}
+	if err := a.cfg.Network.Gossip(&cfg); err != nil {
+		return err
+	}
+	a.registry, err = registry.New(cfg)
+	return err
+}
+
+func (a *Agent) makeBalancer() (err error) {
+	a.balancer, err = balancer.New(balancer.Config{
+		Name: a.cfg.Name, Upstream: a.cfg.Upstream, Data: a.data,
+		Dial: a.cfg.Network.Dial,
+		Limits: policy.Limits{
+			Soft: a.cfg.SoftLimit, Hard: a.cfg.HardLimit, Queue: a.cfg.Queue,
+			QueueAge: a.cfg.QueueAge, ForwardAfter: a.cfg.ForwardAfter,
+		},
+		Copies: a.cfg.Copies, Timeout: a.cfg.Timeout, Logger: a.log,
+		Observe: func(route balancer.Route, status int, took time.Duration) {
+			a.metrics.Observe(metrics.Route(route), status, took)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.node.DescribeFunc(a.describe)
+	return a.node.Describe(filters.Name.Of(a.cfg.Name))
+}
+
+// watchPeers tells the links who there is to be linked with.
+func (a *Agent) watchPeers(ctx context.Context) error {
+	return a.registry.WatchPeers(ctx, func(peers []registry.Peer) {
+		var linked []link.Peer
+		for _, p := range peers {
+			if p.Status != registry.Left && p.LinkAddr != "" {
+				linked = append(linked, link.Peer{ID: p.ID, Name: p.Name, Addr: p.LinkAddr})
+			}
+		}
+		a.links.SetPeers(linked)
+	})
+}
+
+// serveHTTP is where clients come in. When ctx is done it closes the listener
+// and waits for what is in flight, here and for peers.
+func (a *Agent) serveHTTP(ctx context.Context) error {
+	select {
+	case <-a.registry.Ready():
+	case <-ctx.Done():
+		a.socket.http.Close()
+		return nil
+	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	server := &http.Server{
+		Handler:           a.balancer,
+		Protocols:         &protocols,
+		ConnContext:       balancer.GuardContext,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		// Without it OPTIONS * is answered by net/http, which the guard does
+		// not see.
+		DisableGeneralOptionsHandler: true,
+	}
+	a.announceStart()
+	return serve(ctx, server, balancer.Guard(a.socket.http), a.finishInFlight)
+}
+
+// finishInFlight waits, the drain timeout at most, for what server and the
+// balancer still do.
+func (a *Agent) finishInFlight(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		a.log.Warn("requests are cut off: they took longer than --drain-timeout", "timeout", a.cfg.DrainTimeout)
+		server.Close()
+	}
+	for a.balancer.Stats().Exchanges > 0 && ctx.Err() == nil {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			a.log.Warn("requests of peers are cut off: they took longer than --drain-timeout", "timeout", a.cfg.DrainTimeout)
+		}
+	}
+}
+
+func (a *Agent) serveAdmin(ctx context.Context) error {
+	server := &http.Server{
+		Handler: api.NewHandler(api.Config{
+			Node: a.describeNode, Members: a.members, Ready: a.checks, Metrics: a.metrics.Handler(),
+		}),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return serve(ctx, server, a.socket.admin, func(server *http.Server) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+	})
+}
+
+// serve runs server on l until ctx is done, and then stop, which must end it.
+func serve(ctx context.Context, server *http.Server, l net.Listener, stop func(*http.Server)) error {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	stop(server)
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// announceStart says that the agent is up and where.
+func (a *Agent) announceStart() {
+	a.setState(api.Ready)
+	at := a.addresses()
+	a.log.Info("agent started",
+		"name", a.cfg.Name, "id", a.node.ID(), "http", at.HTTP, "admin", at.Admin, "gossip", at.Gossip, "link", at.Link,
+		"upstream", a.cfg.Upstream, "soft_limit", a.cfg.SoftLimit, "hard_limit", a.cfg.HardLimit, "queue", a.cfg.Queue,
+		"join", a.cfg.Join)
+	if a.cfg.Started != nil {
+		a.cfg.Started(at)
+	}
+}
+
+func (a *Agent) addresses() Addresses {
+	return Addresses{
+		HTTP: a.socket.http.Addr().String(), Admin: a.socket.admin.Addr().String(),
+		Gossip: a.registry.Addr(), Link: a.socket.link.Addr().String(),
+	}
+}
+
+// drain is the first step of the end.
+func (a *Agent) drain() {
+	a.setState(api.Draining)
+	a.log.Info("agent is draining", "name", a.cfg.Name)
+	a.balancer.Drain()
+	a.submitReport(context.Background()) // peers are told now, not at the next tick
+}

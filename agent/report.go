@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"kecho/channel"
+	"kecho/filters"
+	"kecho/resmgr/monitor/host"
+)
+
+// What a node tells of its machine: shares from 0 to 1, absent when they
+// cannot be read.
+const (
+	cpuKey    channel.Key[float64] = "cpu"
+	memoryKey channel.Key[float64] = "memory"
+)
+
+// loadReport is the type of the events on the monitoring channel. They carry
+// nothing of their own: the load is in what the node describes itself with,
+// which is stamped on every event of every channel.
+const loadReport channel.Type = "load"
+
+// How often a report is submitted: at least, and at most when the load changes
+// (DESIGN section 10).
+const (
+	reportEvery = time.Second
+	reportGap   = 100 * time.Millisecond
+)
+
+// report is the machine's load as it was last read, as float64 bits; NaN is
+// absent.
+type report struct {
+	cpu, memory atomic.Uint64
+}
+
+func (r *report) store(s host.Sample) {
+	set := func(at *atomic.Uint64, v float64, ok bool) {
+		if !ok {
+			v = math.NaN()
+		}
+		at.Store(math.Float64bits(v))
+	}
+	set(&r.cpu, s.CPU, s.HasCPU)
+	set(&r.memory, s.Memory, s.HasMemory)
+}
+
+// share is what was read; false when it was not.
+func share(at *atomic.Uint64) (float64, bool) {
+	v := math.Float64frombits(at.Load())
+	return v, !math.IsNaN(v)
+}
+
+// describe appends what is stamped on every event of this node.
+func (a *Agent) describe(attrs channel.Attrs) channel.Attrs {
+	attrs = a.balancer.Describe(attrs)
+	if v, ok := share(&a.report.cpu); ok {
+		attrs = append(attrs, cpuKey.Of(v))
+	}
+	if v, ok := share(&a.report.memory); ok {
+		attrs = append(attrs, memoryKey.Of(v))
+	}
+	return attrs
+}
+
+// runReports submits a load report each second, and within 100 ms of a change
+// of the load, the capacity or of draining.
+func (a *Agent) runReports(ctx context.Context) error {
+	ticker := time.NewTicker(reportGap)
+	defer ticker.Stop()
+	var said channel.Attrs
+	var at time.Time
+	for {
+		if now := time.Now(); now.Sub(at) >= reportEvery {
+			sample, err := a.cfg.Host.Read(ctx)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			a.report.store(sample)
+			at, said = now, a.balancer.Describe(nil)
+			a.submitReport(ctx)
+		} else if load := a.balancer.Describe(nil); !sameLoad(load, said) {
+			said = load
+			a.submitReport(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func sameLoad(a, b channel.Attrs) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Agent) submitReport(ctx context.Context) {
+	_, err := a.monitor.Submit(ctx, channel.Event{Type: loadReport, Priority: channel.Urgent})
+	if err != nil && !errors.Is(err, channel.ErrNoSink) {
+		a.log.Debug("a load report was not sent", "err", err)
+	}
+}
+
+// loadOf is what attrs say of a node's load; nil and 0 where they do not.
+func loadOf(attrs channel.Attrs) (load *float64, capacity int, draining bool) {
+	if v, ok := filters.LoadIn(attrs); ok {
+		load = &v
+	}
+	places, _ := filters.CapacityIn(attrs)
+	draining, _ = filters.Draining.In(attrs)
+	return load, int(places), draining
+}

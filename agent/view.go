@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"kecho/agent/api"
+	"kecho/agent/metrics"
+	"kecho/channel"
+	"kecho/channel/link"
+	"kecho/channel/registry"
+)
+
+// What an agent says about itself, for the API and the metrics: snapshots of
+// its parts, put together when somebody asks.
+
+func (a *Agent) describeNode() api.Node {
+	at := a.addresses()
+	s := a.balancer.Stats()
+	return api.Node{
+		Name: a.cfg.Name, ID: a.node.ID().String(), Cluster: a.cfg.Cluster, Version: a.cfg.Version,
+		Started: a.started, State: *a.state.Load(),
+		Addresses: api.Addresses{HTTP: at.HTTP, Admin: at.Admin, Gossip: at.Gossip, Link: at.Link},
+		Upstream:  api.Upstream{URL: a.cfg.Upstream, Up: s.UpstreamUp},
+		Limits:    api.Limits{Soft: a.cfg.SoftLimit, Hard: a.cfg.HardLimit, Queue: a.cfg.Queue},
+		Load: api.Load{
+			Running: s.State.Running, Queued: s.State.Queued, Load: s.State.Load(),
+			CPU: pointer(&a.report.cpu), Memory: pointer(&a.report.memory),
+		},
+		Counters: map[string]int64{
+			"requests_local": int64(s.Local), "requests_forwarded": int64(s.Forwarded),
+			"requests_received": int64(s.Received), "requests_rejected": int64(s.Rejected),
+			"shed": int64(s.Shed), "retries": int64(s.Retries), "cancels": int64(s.Cancels),
+			"duplicates_dropped": int64(s.Duplicates), "rejoin_attempts": a.registry.Stats().Rejoins,
+		},
+	}
+}
+
+// pointer is what was last read of the machine; nil when nothing was.
+func pointer(at *atomic.Uint64) *float64 {
+	if v, ok := share(at); ok {
+		return &v
+	}
+	return nil
+}
+
+func (a *Agent) members() []api.Member {
+	links := make(map[channel.NodeID]link.LinkStats)
+	for _, s := range a.links.Stats() {
+		links[s.Peer] = s
+	}
+	sinks := make(map[channel.NodeID]channel.Sink)
+	for s := range a.data.Sinks() {
+		sinks[s.Node] = s
+	}
+	state := a.balancer.Stats().State
+	load := state.Load()
+	all := []api.Member{{
+		Name: a.cfg.Name, ID: a.node.ID().String(), Self: true, Status: string(registry.Alive),
+		Address: a.registry.Addr(), Load: &load, Capacity: state.Capacity(), Draining: state.Draining,
+	}}
+	for _, p := range a.registry.Peers() {
+		m := api.Member{Name: p.Name, ID: p.ID.String(), Status: string(p.Status), Address: p.Addr, Link: linkOf(links[p.ID])}
+		if s, ok := sinks[p.ID]; ok {
+			m.Load, m.Capacity, m.Draining = loadOf(s.Attrs)
+			heard := milliseconds(time.Since(s.Heard))
+			m.Heard = &heard
+		}
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b api.Member) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+func linkOf(s link.LinkStats) *api.Link {
+	l := &api.Link{Up: !s.Since.IsZero(), RTT: milliseconds(s.RTT)}
+	if l.Up {
+		l.Since = &s.Since
+	}
+	if s.LastError != nil {
+		l.LastError = s.LastError.Error()
+	}
+	return l
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// checks are what readiness depends on.
+func (a *Agent) checks() []api.Check {
+	state, s := *a.state.Load(), a.balancer.Stats()
+	helpers, peers := 0, 0
+	for sink := range a.data.Sinks() {
+		peers++
+		if load, capacity, draining := loadOf(sink.Attrs); load != nil && capacity > 0 && !draining {
+			helpers++
+		}
+	}
+	up := api.Check{Name: "upstream", OK: s.UpstreamUp || helpers > 0}
+	if !s.UpstreamUp {
+		up.Detail = fmt.Sprintf("%s cannot be reached; %d peers can take its requests", a.cfg.Upstream, helpers)
+	}
+	linked := api.Check{Name: "peers", OK: true, Detail: fmt.Sprintf("%d linked", peers)}
+	if peers == 0 && len(a.cfg.Join) > 0 {
+		linked.Detail = "none is linked; the seeds are joined again all the time: is one of them running, with the same --key and --cluster?"
+	}
+	checks := []api.Check{
+		{Name: "http", OK: state != api.Starting},
+		{Name: "draining", OK: state != api.Draining},
+		up, linked,
+	}
+	if a.cfg.Insecure {
+		checks = append(checks, api.Check{Name: "keys", OK: true, Detail: "running --insecure"})
+	}
+	return checks
+}
+
+// snapshot is what is scraped.
+func (a *Agent) snapshot() metrics.Snapshot {
+	if a.balancer == nil {
+		return metrics.Snapshot{} // scraped before Run
+	}
+	s := a.balancer.Stats()
+	gossip := a.registry.Stats()
+	snap := metrics.Snapshot{
+		InFlight: s.State.Running, Queued: s.State.Queued,
+		Overflow: map[string]uint64{
+			"soft_limit": s.CopiesSent, "no_peer": s.NoPeer, "shed": s.Shed, "timeout": s.Timeouts,
+		},
+		Copies: map[string]uint64{
+			"answered": s.CopiesAnswered, "busy": s.CopiesBusy, "lost": s.CopiesLost, "silent": s.CopiesSilent, "late": s.Late,
+		},
+		DuplicatesDropped: s.Duplicates, Cancels: s.Cancels,
+		Members: gossip.Peers[registry.Alive], RejoinAttempts: uint64(gossip.Rejoins),
+	}
+	for _, m := range a.members() {
+		if m.Self {
+			continue
+		}
+		if m.Link != nil && m.Link.Up {
+			snap.Links++
+		}
+		peer := metrics.Peer{Name: m.Name, Load: m.Load, HeardAge: -1}
+		if m.Heard != nil {
+			peer.HeardAge = time.Duration(*m.Heard * float64(time.Millisecond))
+		}
+		snap.Peers = append(snap.Peers, peer)
+	}
+	for _, c := range a.node.Channels() {
+		n := c.Stats()
+		snap.Channels = append(snap.Channels, metrics.Channel{
+			Name: c.Name(), Submitted: n.Submitted, Arrived: n.Received, BytesOut: n.BytesOut, BytesIn: n.BytesIn,
+			Drops: map[string]uint64{
+				"filtered": n.Filtered, "late": n.Late, "no_sink": n.NoSink, "overrun": n.Overrun, "unsent": n.Unsent,
+			},
+		})
+	}
+	return snap
+}
