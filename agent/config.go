@@ -49,7 +49,10 @@ type Config struct {
 	// SoftLimit is how many requests the upstream serves at once before
 	// others may go elsewhere. Zero: 8.
 	SoftLimit int
-	// HardLimit is how many it is given at most. Zero: 4 x SoftLimit.
+	// HardLimit is how many it is given at most, when no peer has room either.
+	// Zero: SoftLimit. What is above the web server's true parallelism waits
+	// in its queue, from where nothing can go elsewhere any more: 2 x costs 1.3 x
+	// the p99.
 	HardLimit int
 	// Queue is how many requests wait here at most. Zero: 4 x HardLimit.
 	Queue int
@@ -94,7 +97,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Bind, "127.0.0.1:7946")
 	setDefault(&c.Link, linkBeside(c.Bind))
 	setDefault(&c.SoftLimit, 8)
-	setDefault(&c.HardLimit, 4*c.SoftLimit)
+	setDefault(&c.HardLimit, c.SoftLimit)
 	setDefault(&c.Queue, 4*c.HardLimit)
 	setDefault(&c.QueueAge, 500*time.Millisecond)
 	setDefault(&c.Copies, 1)

@@ -172,7 +172,7 @@ func (b *Balancer) Describe(attrs channel.Attrs) channel.Attrs {
 }
 
 // join puts the balancer's filters and handlers on the data channel.
-func (b *Balancer) join() (leave func(), err error) {
+func (b *Balancer) join() (func(), error) {
 	b.data.SetOut(b.outFilter())
 	b.data.SetIn(b.inFilter())
 	handlers := map[channel.Type]channel.Handler{
@@ -182,7 +182,7 @@ func (b *Balancer) join() (leave func(), err error) {
 		typeCredit: b.onCredit, typeCancel: b.onCancel,
 	}
 	var subs []*channel.Subscription
-	leave = func() {
+	leave := func() {
 		for _, s := range subs {
 			s.Close()
 		}

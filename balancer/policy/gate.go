@@ -61,97 +61,136 @@ func (v Verdict) String() string {
 	return [...]string{"wait", "start", "overflow", "shed", "fail"}[v]
 }
 
-// Retry is how long a request that no peer took waits before the peers are
-// tried again: 25 ms, doubled with each try up to 400 ms. Trying costs nothing
-// while no peer reports room.
+// How long a request that no peer took waits before the peers are tried again:
+// doubled with each try. Trying costs nothing while no peer reports room.
 const (
 	retryFirst = 25 * time.Millisecond
 	retryMost  = 400 * time.Millisecond
 )
 
-// Ticket is one request in a Gate. What is exported is the caller's to set
-// before Arrive; all else belongs to the Gate.
+// Ticket is one request at a Gate. What is exported is the caller's to set
+// while the ticket is not in the queue; all else belongs to the Gate.
 type Ticket struct {
 	// Movable says that a peer may serve the request.
 	Movable bool
 	// Data is the caller's.
 	Data any
 
-	arrived    time.Duration
-	due        time.Duration // when it may overflow
-	tries      int           // how often peers were tried
-	queued     bool
-	prev, next *Ticket // in the queue, oldest first
+	arrived time.Duration
+	number  uint64        // rises with each arrival
+	due     time.Duration // when it may overflow
+	tries   int           // how often no peer took it
+	started bool          // the last that was said of it was Start
+	lost    bool          // the web server did not take it once
+	line    *line         // where it waits; nil: it does not
+	place   [2]int        // in the lines of each order, from 1; 0: in none
 }
+
+// bound reports whether nobody but this node is left to serve t; beyond the
+// soft limit goes only what no peer would take.
+func (t *Ticket) bound() bool { return t.tries > 0 || !t.Movable }
 
 // Gate decides what runs at the web server of one node: a pure state machine,
 // see the package's documentation.
 type Gate struct {
 	limits   Limits
+	arrivals uint64
 	running  int
-	queued   int
 	down     bool
 	draining bool
-	queue    Ticket // ring: next is the oldest
+	queue    queue
 }
 
 // NewGate makes a gate with nothing in it. The limits must pass Check.
 func NewGate(limits Limits) *Gate {
-	g := &Gate{limits: limits}
-	g.queue.prev, g.queue.next = &g.queue, &g.queue
-	return g
+	return &Gate{limits: limits, queue: newQueue()}
 }
 
-// Arrive decides about a request that has just come.
+// Arrive decides about a request that has just come. Its ticket must not be in
+// the queue.
 func (g *Gate) Arrive(now time.Duration, t *Ticket) Verdict {
-	t.arrived, t.due, t.tries = now, now+g.limits.ForwardAfter, 0
+	g.arrivals++
+	t.arrived, t.number = now, g.arrivals
+	t.due, t.tries, t.started, t.lost = now+g.limits.ForwardAfter, 0, false, false
 	switch {
 	case g.down && t.Movable:
 		return Overflow
 	case g.down:
 		return Fail
-	case g.running < g.limits.Soft && g.queued == 0:
-		g.running++
-		return Start
+	case g.hasRoom(t):
+		return g.start(t)
 	case g.sheds(now):
 		return Shed
 	case t.Movable && g.limits.ForwardAfter == 0:
 		return Overflow
 	}
-	return g.place(t)
-}
-
-// Back decides about a request that no peer took. It keeps its age; peers are
-// tried again when it has waited for a while.
-func (g *Gate) Back(now time.Duration, t *Ticket) Verdict {
-	if g.down {
-		return Fail
-	}
-	t.due = now + min(retryFirst<<min(t.tries, 10), retryMost)
-	t.tries++
-	return g.place(t)
-}
-
-// place gives t a place here, or one in the queue.
-func (g *Gate) place(t *Ticket) Verdict {
-	switch {
-	case g.queued == 0 && g.running < g.room(t):
-		g.running++
-		return Start
-	case g.queued >= g.limits.Queue:
-		return Shed
-	}
-	g.enqueue(t)
+	g.queue.add(t)
 	return Wait
 }
 
-// room is the limit that counts for t: beyond the soft one goes only what no
-// peer would take.
-func (g *Gate) room(t *Ticket) int {
-	if t.tries > 0 || !t.Movable {
-		return g.limits.Hard
+// Back decides about a request that was not served where the last verdict sent
+// it, and was not begun there either.
+//
+// After Overflow, no peer took it: it keeps its age, and peers are tried again
+// when it has waited for a while. It has no place kept for it: the queue may
+// be full by now, which is Shed.
+//
+// After Start, the web server did not take it: Finish was called, and SetDown
+// if the web server is known to be out of reach. It goes to the peers now, but
+// only once; a web server that keeps refusing requests and is never down must
+// not have them go round for ever.
+func (g *Gate) Back(now time.Duration, t *Ticket) Verdict {
+	if t.started {
+		again := t.lost
+		t.started, t.lost = false, true
+		if again || !t.Movable {
+			return Fail
+		}
+		return Overflow
 	}
-	return g.limits.Soft
+	t.due = now + min(retryFirst<<min(t.tries, 10), retryMost)
+	t.tries++
+	switch {
+	case g.down:
+		return Fail
+	case g.hasRoom(t):
+		return g.start(t)
+	case g.queue.len() >= g.limits.Queue:
+		return Shed
+	}
+	g.queue.add(t)
+	return Wait
+}
+
+// hasRoom reports whether t may start now: there is a place for it, and nobody
+// waits who could use that place.
+func (g *Gate) hasRoom(t *Ticket) bool {
+	most := g.limits.Soft
+	if t.bound() {
+		most = g.limits.Hard
+	}
+	return g.running < most && g.startable() == nil
+}
+
+// startable is the oldest that waits and may start now, if any. That need not
+// be the head of the queue: between the limits there are places that a head
+// that may yet go elsewhere cannot have.
+func (g *Gate) startable() *Ticket {
+	switch {
+	case g.down:
+		return nil
+	case g.running < g.limits.Soft:
+		return g.queue.oldest()
+	case g.running < g.limits.Hard:
+		return g.queue.bound.first()
+	}
+	return nil
+}
+
+func (g *Gate) start(t *Ticket) Verdict {
+	g.running++
+	t.started = true
+	return Start
 }
 
 // Finish takes back a place. The ticket that it returns, if any, is the next
@@ -164,47 +203,51 @@ func (g *Gate) Finish(time.Duration) *Ticket {
 // Leave takes t out of the queue, if it is there: its client is gone, or its
 // time is over.
 func (g *Gate) Leave(t *Ticket) {
-	if !t.queued {
-		return
+	if t.line != nil {
+		g.queue.remove(t)
 	}
-	t.prev.next, t.next.prev = t.next, t.prev
-	t.prev, t.next, t.queued = nil, nil, false
-	g.queued--
 }
 
 // Due takes one ticket that may overflow now out of the queue and returns what
 // becomes of it; nil when there is none. While the web server is down nothing
 // waits: what cannot move fails.
 func (g *Gate) Due(now time.Duration) (*Ticket, Verdict) {
-	for t := g.queue.next; t != &g.queue; t = t.next {
-		switch {
-		case t.Movable && (g.down || t.due <= now):
-			g.Leave(t)
-			return t, Overflow
-		case g.down:
-			g.Leave(t)
-			return t, Fail
+	t, v := g.queue.dues.first(), Overflow
+	if g.down {
+		t = g.queue.oldest()
+		if t != nil && !t.Movable {
+			v = Fail
 		}
+	} else if t != nil && t.due > now {
+		t = nil
 	}
-	return nil, Wait
+	if t == nil {
+		return nil, Wait
+	}
+	g.queue.remove(t)
+	return t, v
 }
 
-// Next is when Due has something to say if nothing else happens; false when
-// it has not.
+// Next is when Due has something to say if nothing else happens, which may be
+// in the past; false when it has not.
 func (g *Gate) Next() (at time.Duration, ok bool) {
-	for t := g.queue.next; t != &g.queue; t = t.next {
-		if t.Movable && (!ok || t.due < at) {
-			at, ok = t.due, true
+	if g.down {
+		if t := g.queue.oldest(); t != nil {
+			return t.arrived, true
 		}
+		return 0, false
 	}
-	return at, ok
+	if t := g.queue.dues.first(); t != nil {
+		return t.due, true
+	}
+	return 0, false
 }
 
 // Admit decides about a request of a peer: it runs at once or not at all,
 // because its owner can find it a better place than this queue. After true the
 // place must be given back with Finish.
 func (g *Gate) Admit() bool {
-	if g.down || g.draining || g.queued > 0 || g.running >= g.limits.Soft {
+	if g.down || g.draining || g.queue.len() > 0 || g.running >= g.limits.Soft {
 		return false
 	}
 	g.running++
@@ -217,12 +260,12 @@ func (g *Gate) SetDown(down bool) { g.down = down }
 // Wake starts what waits and has room, one ticket a call, nil when there is
 // nothing: after the web server is up again.
 func (g *Gate) Wake() *Ticket {
-	t := g.queue.next
-	if g.down || g.queued == 0 || g.running >= g.room(t) {
+	t := g.startable()
+	if t == nil {
 		return nil
 	}
-	g.Leave(t)
-	g.running++
+	g.queue.remove(t)
+	g.start(t)
 	return t
 }
 
@@ -238,7 +281,7 @@ type State struct {
 
 // State is the state now.
 func (g *Gate) State() State {
-	return State{Running: g.running, Queued: g.queued, Soft: g.limits.Soft, Down: g.down, Draining: g.draining}
+	return State{Running: g.running, Queued: g.queue.len(), Soft: g.limits.Soft, Down: g.down, Draining: g.draining}
 }
 
 // Load is (running + queued) / places.
@@ -255,17 +298,6 @@ func (s State) Capacity() int {
 
 // sheds reports whether new requests are refused.
 func (g *Gate) sheds(now time.Duration) bool {
-	return g.queued >= g.limits.Queue || (g.queued > 0 && now-g.queue.next.arrived > g.limits.QueueAge)
-}
-
-// enqueue puts t behind everything that is older.
-func (g *Gate) enqueue(t *Ticket) {
-	after := g.queue.prev
-	for after != &g.queue && after.arrived > t.arrived {
-		after = after.prev
-	}
-	t.prev, t.next = after, after.next
-	after.next.prev, after.next = t, t
-	t.queued = true
-	g.queued++
+	head := g.queue.oldest()
+	return g.queue.len() >= g.limits.Queue || (head != nil && now-head.arrived > g.limits.QueueAge)
 }

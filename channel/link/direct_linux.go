@@ -6,8 +6,27 @@ import (
 )
 
 // notSentLowat bounds what the kernel keeps unsent for one connection, because
-// what is there can no longer be overtaken. Measured on loopback: BENCH.
+// what is there can no longer be overtaken. Over loopback, where it matters
+// most, chunks of 32 KiB one after the other take 15 % longer with it (13.9
+// against 12.1 microseconds each) and the same CPU. Measured on loopback: BENCH.
 const notSentLowat = 128 << 10
+
+// tune sets notSentLowat on a TCP socket. Where it cannot, urgent frames come
+// later and all else is as it was.
+func tune(socket net.Conn) {
+	tcp, ok := socket.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) {
+		const tcpNotSentLowat = 25 // linux/tcp.h; package syscall lacks it
+		syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, notSentLowat)
+	})
+}
 
 // direct writes to a TCP socket without waiting. The closure is made once, so
 // that a write allocates nothing.
@@ -30,10 +49,6 @@ func newDirect(c net.Conn) *direct {
 	if err != nil {
 		return nil
 	}
-	raw.Control(func(fd uintptr) {
-		const tcpNotSentLowat = 25 // linux/tcp.h; package syscall lacks it
-		syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, notSentLowat)
-	})
 	d := &direct{conn: raw}
 	d.once = func(fd uintptr) bool {
 		d.n, d.err = writeOnce(int(fd), d.buf)

@@ -4,6 +4,8 @@ package link
 
 import "net"
 
+func tune(net.Conn) {}
+
 // direct is for Linux only: elsewhere the writer goroutine writes everything.
 type direct struct{}
 

@@ -52,6 +52,7 @@ type waiter struct {
 }
 
 func newLink(p *Pool, pr *peer, conn, socket net.Conn) *link {
+	tune(socket)
 	return &link{
 		peer: pr, conn: conn, socket: socket, direct: newDirect(conn),
 		limits: &p.cfg, blocks: &p.blocks, prev: pr.link,

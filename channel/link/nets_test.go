@@ -208,6 +208,10 @@ func (r *relay) dial(ctx context.Context, a, b int, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, errors.Join(err, far.Close(), near.Close())
 	}
+	for _, c := range []net.Conn{middle, far} {
+		c.(*net.TCPConn).SetReadBuffer(256 << 10) // tests fill them
+		c.(*net.TCPConn).SetWriteBuffer(256 << 10)
+	}
 	r.open.add(a, b, middle, far)
 	r.wg.Go(func() { r.pass(a, b, far, middle) })
 	r.wg.Go(func() { r.pass(a, b, middle, far) })

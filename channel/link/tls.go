@@ -49,7 +49,7 @@ func checkTLS(c *tls.Config, name string) error {
 	if c.RootCAs == nil {
 		return errors.New("TLS has no RootCAs: without the cluster's own authority anybody's certificate would do")
 	}
-	if len(c.Certificates) == 0 {
+	if len(c.Certificates) == 0 || len(c.Certificates[0].Certificate) == 0 {
 		return errors.New("TLS has no certificate for this node")
 	}
 	leaf, err := x509.ParseCertificate(c.Certificates[0].Certificate[0])

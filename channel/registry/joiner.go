@@ -135,7 +135,7 @@ func (j *joiner) joinSeed(ctx context.Context, seed string, at netip.AddrPort) (
 			j.warn(seed, "", nil)
 			return true, nil
 		}
-		if claim := j.takeClaim(); strings.Contains(err.Error(), errClaimed.Error()) && claim != "" {
+		if claim := j.takeClaim(); claim != "" && strings.Contains(err.Error(), errClaimed.Error()) {
 			if j.ask(ctx, claim) {
 				return false, fmt.Errorf("the name %q is %w by a running node at %s: start this one with another --name", j.cfg.Name, ErrNameTaken, claim)
 			}
@@ -160,16 +160,30 @@ func (j *joiner) join(addr string) error {
 	if err != nil {
 		j.failures.Add(1)
 	}
+	return plain(err)
+}
+
+// plain is err without the several lines in which memberlist lists what went
+// wrong with the one address that it was given. A seed that hangs up without a
+// word does so for a reason, which is nearly always the same.
+func plain(err error) error {
+	var list interface{ WrappedErrors() []error }
+	if errors.As(err, &list) && len(list.WrappedErrors()) == 1 {
+		err = list.WrappedErrors()[0]
+	}
+	if err != nil && strings.HasSuffix(err.Error(), ": EOF") {
+		err = fmt.Errorf("%w: it hung up, as nodes of another cluster label do", err)
+	}
 	return err
 }
 
 // keyMismatch knows from what memberlist says when keys differ: it has only
-// text for it. The first is its own or the other side's decryption that failed.
+// text for it.
 func keyMismatch(err error) error {
-	text := err.Error()
+	text := strings.ToLower(err.Error())
 	const hint = "give all nodes of the cluster the same key"
 	switch {
-	case strings.Contains(text, "No installed keys could decrypt"):
+	case strings.Contains(text, "no installed keys could decrypt"):
 		return fmt.Errorf("%w from that node's: %s", ErrKeyMismatch, hint)
 	case strings.Contains(text, "encryption is not configured"):
 		return fmt.Errorf("%w: that node has one and this one has none: %s", ErrKeyMismatch, hint)

@@ -23,20 +23,22 @@ type logWriter struct {
 const quietFor = 30 * time.Second
 
 // noise is what they warn of in the normal life of a cluster, or what this
-// package says better.
+// package says better. Of keys that differ both sides are to hear.
 var noise = []string{
 	"Refuting",
 	"Failed fallback",
 	"Failed UDP",
 	"Failed to send",
-	"failed to receive",
+	"failed to receive: EOF",
+	"timeout",
+	"reset by peer",
+	"closed network",
 	"Push/Pull with",
 	"Shutdown without",
 	"Conflicting address",
 	"onflict",
 	"ignoring alive",
 	"Bad state when leave",
-	"timeout w",
 	"without encryption",
 	"unexpected node",
 }

@@ -120,6 +120,6 @@ func (s *session) rejoin(addr string) {
 	s.rejoins.Add(1)
 	if _, err := s.serf.Memberlist().Join([]string{addr}); err != nil {
 		s.failures.Add(1)
-		s.cfg.Logger.Debug("join a peer again", "addr", addr, "err", err)
+		s.cfg.Logger.Debug("join a peer again", "addr", addr, "err", plain(err))
 	}
 }

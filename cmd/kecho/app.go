@@ -30,7 +30,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Usage:     "agents beside web servers that share their overflow",
 		UsageText: "kecho COMMAND [FLAGS]",
 		Commands: []*cli.Command{
-			membersCommand(), statusCommand(), demoCommand(), versionCommand(),
+			agentCommand(), membersCommand(), statusCommand(), demoCommand(), versionCommand(),
 		},
 		HideVersion:    true,
 		Writer:         stdout,
