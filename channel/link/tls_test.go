@@ -1,0 +1,232 @@
+package link
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kecho/channel"
+	"kecho/channel/channeltest"
+)
+
+// authority signs certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	key := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kecho test authority"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{cert, key}
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// files writes what LoadTLS reads: for names as DNS names, or as the common
+// name when there is but one that begins with "cn:".
+func (a *authority) files(t testing.TB, until time.Time, names ...string) (ca, cert, key string) {
+	t.Helper()
+	k := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), DNSNames: names,
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until,
+	}
+	if cn, ok := strings.CutPrefix(names[0], "cn:"); ok {
+		template.DNSNames, template.Subject.CommonName = nil, cn
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &k.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return write("ca.pem", "CERTIFICATE", a.cert.Raw), write("node.pem", "CERTIFICATE", der), write("node.key", "EC PRIVATE KEY", keyDER)
+}
+
+func (a *authority) config(t testing.TB, names ...string) *tls.Config {
+	t.Helper()
+	c, err := LoadTLS(a.files(t, time.Now().Add(time.Hour), names...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestLinksOverTLS(t *testing.T) {
+	a := newAuthority(t)
+	all := a.config(t, names(201)...) // one certificate for all keeps the test quick
+	make := overTCP(func(int) *tls.Config { return all })
+	channeltest.TestLinks(t, func(t *testing.T, test func(*testing.T)) { test(t) }, make)
+}
+
+func names(n int) (names []string) {
+	for i := range n {
+		names = append(names, nameOf(i))
+	}
+	return names
+}
+
+// TestTLSRefuses has node 0 with a proper certificate, and node 1 with some
+// other. Node 0 must have no link, and its log says why.
+func TestTLSRefuses(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	lying := a.config(t, "web1", "web3")
+	lying.Certificates = a.config(t, "web3").Certificates
+	stranger := other.config(t, "web1")
+	stranger.RootCAs = a.config(t, "web1").RootCAs // it would trust us
+	old := a.config(t, "web1")
+	old.MaxVersion = tls.VersionTLS12
+	for what, c := range map[string]struct {
+		tls  *tls.Config
+		want string
+	}{
+		"another's name":       {lying, `claims the name "web1", but its certificate is for web3`},
+		"another authority":    {stranger, "certificate signed by unknown authority"},
+		"plain":                {nil, "first record does not look like a TLS handshake"},
+		"no version in common": {old, "TLS with"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			log := &lockedLog{found: make(chan struct{}), want: c.want}
+			tn := newTown(t)
+			tn.add(Config{
+				Listener: loopback(t), TLS: a.config(t, "web0"), RedialMax: 50 * time.Millisecond,
+				Logger: slog.New(slog.NewTextHandler(log, nil)),
+			})
+			// Node 1 is made by New only as far as that lets it lie.
+			p := tn.add(Config{Listener: loopback(t), RedialMax: 50 * time.Millisecond, HelloTimeout: 100 * time.Millisecond})
+			if c.tls != nil {
+				p.cfg.TLS, p.tlsServer, p.tlsClient = c.tls, secureServer(c.tls), secureClient(c.tls)
+				if c.tls.MaxVersion != 0 {
+					p.tlsServer.MinVersion, p.tlsClient.MinVersion = 0, 0
+				}
+			}
+			ends := []*logged{newLogged(), newLogged()}
+			for i, p := range tn.pools {
+				serve(t, p, ends[i])
+			}
+			tn.introduce(0, 1)
+			select {
+			case <-log.found:
+			case <-time.After(10 * time.Second):
+				t.Errorf("the log does not say %q:\n%s", c.want, log.text())
+			}
+			if len(ends[0].up) > 0 {
+				t.Error("node 0 had a link")
+			}
+		})
+	}
+}
+
+// lockedLog is closed as found when it has been written what is wanted.
+type lockedLog struct {
+	want  string
+	found chan struct{}
+
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lockedLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	had := l.hasLocked()
+	l.buf.Write(b)
+	if !had && l.hasLocked() {
+		close(l.found)
+	}
+	return len(b), nil
+}
+
+func (l *lockedLog) hasLocked() bool {
+	return strings.Contains(strings.ReplaceAll(l.buf.String(), `\"`, `"`), l.want)
+}
+
+func (l *lockedLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func TestTLSCommonName(t *testing.T) {
+	a := newAuthority(t)
+	tn := newTown(t)
+	ends := []*logged{newLogged(), newLogged()}
+	for i, end := range ends {
+		serve(t, tn.add(Config{Listener: loopback(t), TLS: a.config(t, "cn:"+nameOf(i))}), end)
+	}
+	tn.introduce(0, 1)
+	<-ends[0].up
+	<-ends[1].up
+	if err := tn.pools[0].Send(t.Context(), tn.peers[1].ID, channel.Urgent, []byte("secret")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-ends[1].got; got != "secret" {
+		t.Errorf("received %q", got)
+	}
+}
+
+func TestLoadTLSErrors(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	ca, cert, key := a.files(t, time.Now().Add(time.Hour), "web0")
+	otherCA, _, otherKey := other.files(t, time.Now().Add(time.Hour), "web0")
+	_, oldCert, oldKey := a.files(t, time.Now().Add(-time.Hour), "web0")
+	for what, c := range map[string]struct {
+		ca, cert, key string
+		want          string
+	}{
+		"no authority":      {"none.pem", cert, key, "read the authority's certificate: open none.pem"},
+		"no certificate":    {ca, "none.pem", key, "none.pem: no such file"},
+		"a key as the CA":   {key, cert, key, key + " holds no certificate"},
+		"another's key":     {ca, cert, otherKey, "certificate " + cert + " with key " + otherKey + ": tls: private key does not match"},
+		"another authority": {otherCA, cert, key, "no good under the authority " + otherCA},
+		"expired":           {ca, oldCert, oldKey, "has expired"},
+	} {
+		if _, err := LoadTLS(c.ca, c.cert, c.key); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", what, err, c.want)
+		}
+	}
+}
