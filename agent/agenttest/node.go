@@ -1,0 +1,179 @@
+package agenttest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"kecho/agent"
+	"kecho/agent/api"
+)
+
+// Node is one agent and its web server.
+type Node struct {
+	Name string
+	// At is what the agent listens on while it runs.
+	At agent.Addresses
+
+	cluster *Cluster
+	index   int
+	ip      string
+	agent   *agent.Agent
+	cancel  context.CancelFunc
+	done    chan error
+	web     *web
+	client  *http.Client
+	killed  bool
+}
+
+// Start starts the web server and the agent; it returns when the agent
+// listens, or with the error that ended it. It is called by Start for each
+// node, and by a test for a node that was stopped or killed.
+func (n *Node) Start() error {
+	host := network{n.cluster.Net.Host(n.ip)}
+	if err := n.StartWeb(); err != nil {
+		return err
+	}
+	cfg := agent.Config{
+		Name: n.Name, Upstream: "http://" + net.JoinHostPort(n.ip, "9000"), Insecure: true,
+		Listen: n.ip + ":8080", Admin: n.ip + ":7940", Bind: n.ip + ":7946", Link: n.ip + ":7947",
+		SoftLimit: 4, Network: host, Host: idle{}, Logger: n.cluster.cfg.Logger,
+	}
+	if n.index > 0 {
+		cfg.Join = []string{n.cluster.Nodes[0].ip + ":7946"}
+	}
+	if n.cluster.cfg.Configure != nil {
+		n.cluster.cfg.Configure(n.index, &cfg)
+	}
+	started := make(chan agent.Addresses, 1)
+	cfg.Started = func(at agent.Addresses) { started <- at }
+	a, err := agent.New(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.agent, n.cancel, n.done, n.killed = a, cancel, make(chan error, 1), false
+	n.client = &http.Client{Transport: &http.Transport{DialContext: host.Dial, MaxIdleConnsPerHost: 64}, Timeout: time.Minute}
+	go func() { n.done <- a.Run(ctx) }()
+	select {
+	case n.At = <-started:
+		return nil
+	case err := <-n.done:
+		n.done <- err
+		return fmt.Errorf("run: %w", err)
+	}
+}
+
+// StartWeb starts the node's web server, if it does not run.
+func (n *Node) StartWeb() error {
+	if n.web != nil {
+		return nil
+	}
+	handler := slowly(n.Name, n.cluster.cfg.Work)
+	if n.cluster.cfg.Handler != nil {
+		handler = n.cluster.cfg.Handler(n.index)
+	}
+	l, err := n.cluster.Net.Host(n.ip).Listen(n.ip + ":9000")
+	if err == nil {
+		n.web = startWeb(l, handler)
+	}
+	return err
+}
+
+// StopWeb ends the node's web server, if it runs: its port refuses
+// connections.
+func (n *Node) StopWeb() error {
+	if n.web == nil {
+		return nil
+	}
+	w := n.web
+	n.web = nil
+	return w.stop()
+}
+
+// Stop ends the node as SIGTERM would and returns what its Run did; it does
+// nothing when the node does not run.
+func (n *Node) Stop() error {
+	if n.agent == nil {
+		return nil
+	}
+	n.cancel()
+	err := <-n.done
+	n.client.CloseIdleConnections()
+	if stopped := n.StopWeb(); err == nil && !n.killed {
+		err = stopped
+	}
+	n.agent = nil
+	return err
+}
+
+// Kill ends the node as SIGKILL would: its peers are told nothing.
+func (n *Node) Kill() {
+	n.killed = true
+	n.cluster.Net.Host(n.ip).Crash()
+	_ = n.Stop() // it fails, since all its sockets have
+}
+
+// Get asks the node's front for path and returns the status and the body. It
+// fails the test when there is no answer.
+func (n *Node) Get(t testing.TB, path string) (status int, body string) {
+	t.Helper()
+	res, err := n.Do(http.MethodGet, path, nil)
+	if err != nil {
+		t.Errorf("GET %s from %s: %v", path, n.Name, err)
+		return 0, ""
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Errorf("GET %s from %s: %v", path, n.Name, err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// Do sends a request to the node's front, over the node's own host.
+func (n *Node) Do(method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequest(method, "http://"+n.At.HTTP+path, body)
+	if err != nil {
+		return nil, err
+	}
+	return n.client.Do(req)
+}
+
+// Peers is the names of the members that the node has a link with.
+func (n *Node) Peers(t testing.TB) (linked []string) {
+	t.Helper()
+	var list api.List[api.Member]
+	n.ask(t, "/v1/members", &list)
+	for _, m := range list.Items {
+		if m.Link != nil && m.Link.Up {
+			linked = append(linked, m.Name)
+		}
+	}
+	return linked
+}
+
+// Describe is what the node says about itself.
+func (n *Node) Describe(t testing.TB) (node api.Node) {
+	t.Helper()
+	n.ask(t, "/v1/node", &node)
+	return node
+}
+
+func (n *Node) ask(t testing.TB, path string, into any) {
+	t.Helper()
+	res, err := n.client.Get("http://" + n.At.Admin + path)
+	if err != nil {
+		t.Errorf("ask %s for %s: %v", n.Name, path, err)
+		return
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		t.Errorf("ask %s for %s: %v", n.Name, path, err)
+	}
+}
