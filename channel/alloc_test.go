@@ -85,6 +85,9 @@ func frames(t testing.TB) [2][]byte {
 func half(_ *channel.Event, sinks []channel.Sink) []channel.Sink { return sinks[:(len(sinks)+1)/2] }
 
 func TestSubmitAllocatesNothing(t *testing.T) {
+	if racing {
+		t.Skip("sync.Pool forgets under the race detector")
+	}
 	n, c, _, _ := stage(t, 1, 8)
 	n.Describe(color.Of("node"))
 	n.DescribeFunc(func(as channel.Attrs) channel.Attrs { return append(as, load.Of(0.4)) })
@@ -124,8 +127,8 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 		i := 0
 		// A description is shared with whoever looks at the sinks, so a new
 		// one is made whenever it changes.
-		if got := testing.AllocsPerRun(1000, func() { receive(two[i%2]); i++ }); got > 3 {
-			t.Errorf("%s: receiving with a description that changes allocates %v times, want at most 3", name, got)
+		if got := testing.AllocsPerRun(1000, func() { receive(two[i%2]); i++ }); got > 1 {
+			t.Errorf("%s: receiving with a description that changes allocates %v times, want at most 1", name, got)
 		}
 	}
 	if handled == 0 {

@@ -29,7 +29,7 @@ func TestCodecAllocatesNothing(t *testing.T) {
 	var d decoder
 	var got Event
 	if n := testing.AllocsPerRun(1000, func() {
-		if _, err := d.decodeEnvelope(frame, &got); err != nil {
+		if _, err := d.decode(frame, &got); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -98,7 +98,7 @@ func BenchmarkDecode(b *testing.B) {
 		var got Event
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := d.decodeEnvelope(frame, &got); err != nil {
+			if _, err := d.decode(frame, &got); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 type Channel struct {
 	name   string
 	node   *Node
+	noSink error // ErrNoSink with the channel's name
 	in     atomic.Pointer[Filter]
 	out    atomic.Pointer[Filter]
 	remote atomic.Pointer[[]*peer] // the nodes that have it open, ordered by id
@@ -81,6 +82,9 @@ func (c *Channel) Submit(ctx context.Context, e Event) (ID, error) {
 	s.event = Event{}
 	clear(s.sinks[:cap(s.sinks)])
 	c.node.scratch.Put(s)
+	if err == ErrNoSink {
+		return e.ID, c.noSink // made once: a filter that discards should cost nothing
+	}
 	if err != nil {
 		err = fmt.Errorf("submit on channel %q: %w", c.name, err)
 	}

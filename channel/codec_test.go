@@ -48,7 +48,7 @@ func TestUnpackOtherVersions(t *testing.T) {
 		Count int64
 	}
 	type long struct {
-		packed packed // not exported: not a field of the message
+		hidden int // not exported: not a field of the message
 		Name   string
 		Count  int64
 		Fields []pairOf
@@ -59,7 +59,7 @@ func TestUnpackOtherVersions(t *testing.T) {
 		New    string
 		List   []pairOf
 	}
-	newer, err := Pack(long{Name: "n", Count: 3, New: "new", List: sample.Fields})
+	newer, err := Pack(long{hidden: 1, Name: "n", Count: 3, New: "new", List: sample.Fields})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,16 +80,12 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name, e, left, from := drawEvent(t)
 		var got Event
-		env, err := d.decodeEnvelope(encode(name, &e, left, from), &got)
+		env, err := d.decode(encode(name, &e, left, from), &got)
 		if err != nil {
 			t.Fatal(err)
 		}
-		desc, err := d.describe(env.from, emptyDescription)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(env.channel) != name || env.left != left || !slices.Equal(desc.attrs, from) {
-			t.Errorf("got channel %q, %v left, from %v", env.channel, env.left, desc.attrs)
+		if string(env.channel) != name || env.left != left || !slices.Equal(env.from.attrs, from) {
+			t.Errorf("got channel %q, %v left, from %v", env.channel, env.left, env.from.attrs)
 		}
 		if !slices.Equal(got.Attrs, e.Attrs) || !bytes.Equal(got.Body, e.Body) {
 			t.Errorf("got %v and body %q", got.Attrs, got.Body)
@@ -161,16 +157,12 @@ func TestEnvelopeOfMsgpack(t *testing.T) {
 		}
 		b.Write(e.Body)
 		var got Event
-		env, err := d.decodeEnvelope(b.Bytes(), &got)
+		env, err := d.decode(b.Bytes(), &got)
 		if err != nil {
 			t.Fatal(err)
 		}
-		desc, err := d.describe(env.from, emptyDescription)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(encode(string(env.channel), &got, env.left, desc.attrs), encode(name, &e, left, from)) {
-			t.Errorf("got %+v from %v, want %+v from %v", got, desc.attrs, e, from)
+		if !bytes.Equal(encode(string(env.channel), &got, env.left, env.from.attrs), encode(name, &e, left, from)) {
+			t.Errorf("got %+v from %v, want %+v from %v", got, env.from.attrs, e, from)
 		}
 	})
 }
@@ -210,31 +202,23 @@ func FuzzEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var d decoder
 		var e Event
-		env, err := d.decodeEnvelope(frame, &e)
+		env, err := d.decode(frame, &e)
 		if err != nil {
 			return
 		}
-		desc, err := d.describe(env.from, emptyDescription)
-		if err != nil {
-			t.Fatalf("the description in an envelope that is accepted: %v", err)
-		}
-		if len(e.Body) > MaxBody || len(e.Attrs) > MaxAttrs || len(desc.attrs) > MaxAttrs || e.Type == "" || len(e.Type) > MaxName {
+		if len(e.Body) > MaxBody || len(e.Attrs) > MaxAttrs || len(env.from.attrs) > MaxAttrs || e.Type == "" || len(e.Type) > MaxName {
 			t.Errorf("accepted beyond the limits: %+v", e)
 		}
 		if head := frame[:len(frame)-len(e.Body)]; scan(head) != nil {
 			t.Errorf("accepted, but scan says %v", scan(head))
 		}
-		again := encode(string(env.channel), &e, env.left, desc.attrs)
+		again := encode(string(env.channel), &e, env.left, env.from.attrs)
 		var e2 Event
-		env2, err := d.decodeEnvelope(again, &e2)
+		env2, err := d.decode(again, &e2)
 		if err != nil {
 			t.Fatalf("what it decodes to does not encode: %v", err)
 		}
-		desc2, err := d.describe(env2.from, emptyDescription)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if third := encode(string(env2.channel), &e2, env2.left, desc2.attrs); !bytes.Equal(again, third) {
+		if third := encode(string(env2.channel), &e2, env2.left, env2.from.attrs); !bytes.Equal(again, third) {
 			t.Errorf("encoded %x, then %x", again, third)
 		}
 	})

@@ -125,7 +125,7 @@ func (n *Node) Open(name string) (*Channel, error) {
 	if name == "" || len(name) > MaxName {
 		return nil, fmt.Errorf("open channel %.80q: want a name of 1 to %d bytes", name, MaxName)
 	}
-	c := &Channel{name: name, node: n}
+	c := &Channel{name: name, node: n, noSink: fmt.Errorf("submit on channel %q: %w", name, ErrNoSink)}
 	c.remote.Store(new([]*peer))
 	if err := n.add(c); err != nil {
 		return nil, fmt.Errorf("open channel %q: %w", name, err)

@@ -89,23 +89,17 @@ func (r receiver) Receive(id NodeID, frame []byte) error {
 	now := time.Now()
 	p.heard.Store(int64(now.Sub(n.start)))
 	e := &p.event
-	*e = Event{}
-	env, err := p.dec.decodeEnvelope(frame, e)
+	env, err := p.dec.decode(frame, e)
 	if err != nil {
 		return err
 	}
 	if e.ID.Source != id {
 		return fmt.Errorf("an event of %v from %v", e.ID.Source, id)
 	}
-	old := p.desc.Load()
-	desc, err := p.dec.describe(env.from, old)
-	if err != nil {
-		return err
+	if env.from != p.desc.Load() {
+		p.desc.Store(env.from)
 	}
-	if desc != old {
-		p.desc.Store(desc)
-	}
-	e.From = desc.attrs
+	e.From, e.Deadline = env.from.attrs, time.Time{}
 	if env.left > 0 {
 		e.Deadline = now.Add(env.left)
 	}

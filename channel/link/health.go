@@ -27,13 +27,18 @@ func (p *Pool) watch(ctx context.Context) {
 		// and nobody is judged before they had a turn.
 		late := time.Duration(now-last) > p.cfg.DeadAfter/2
 		last = now
-		for _, l := range *p.table.Load() {
-			if cause := l.judge(now, p.cfg.DeadAfter); cause != nil && !late {
-				l.close(cause)
-				continue
-			}
-			l.ping(now, p.cfg.PingInterval)
+		p.look(now, late)
+	}
+}
+
+// look judges every peer, unless it is late itself, and pings those that live.
+func (p *Pool) look(now int64, late bool) {
+	for _, l := range *p.table.Load() {
+		if cause := l.judge(now, p.cfg.DeadAfter); cause != nil && !late {
+			l.close(cause)
+			continue
 		}
+		l.ping(now, p.cfg.PingInterval)
 	}
 }
 

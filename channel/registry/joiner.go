@@ -33,6 +33,10 @@ type joiner struct {
 	*session
 	now   chan struct{} // holds one: do not wait for the next round
 	fatal atomic.Pointer[error]
+	// joined counts the first round that joined a seed and all after it: owned
+	// by run. The second follows after firstRetry, because nodes that start
+	// together come to a seed one after the other, and the first knows nobody.
+	joined int
 
 	mu sync.Mutex
 	// settled: this node has been a member of a cluster. From then on nothing
@@ -83,7 +87,7 @@ func (j *joiner) run(ctx context.Context) error {
 			return err
 		}
 		switch {
-		case j.isUnsure():
+		case j.isUnsure() || j.joined == 1:
 			wait = firstRetry
 			timer.Reset(wait)
 		case all:
@@ -103,6 +107,7 @@ func (j *joiner) round(ctx context.Context) (all bool, err error) {
 		j.ask(ctx, claim)
 	}
 	all = true
+	joined := false
 	for _, seed := range j.cfg.Seeds {
 		addrs, err := j.resolve(ctx, seed)
 		if ctx.Err() != nil {
@@ -114,21 +119,29 @@ func (j *joiner) round(ctx context.Context) (all bool, err error) {
 			continue
 		}
 		for _, addr := range addrs {
-			ok, err := j.joinSeed(ctx, seed, addr)
+			if addr.String() == j.Addr() || j.isMember(addr.String()) {
+				continue
+			}
+			ok, err := j.joinSeed(ctx, seed, addr.String())
 			if err != nil {
 				return false, err
 			}
 			all = all && ok
+			joined = joined || ok
 		}
+	}
+	if joined || j.joined > 0 {
+		j.joined++
 	}
 	return all, nil
 }
 
-func (j *joiner) joinSeed(ctx context.Context, seed string, at netip.AddrPort) (ok bool, fatal error) {
-	addr := at.String()
-	if addr == j.Addr() || j.board.alive(addr) && !j.isUnsure() {
-		return true, nil
-	}
+// isMember reports whether nothing is to be learned from the node at addr.
+func (j *joiner) isMember(addr string) bool {
+	return j.board.alive(addr) && !j.isUnsure() && j.joined != 1
+}
+
+func (j *joiner) joinSeed(ctx context.Context, seed, addr string) (ok bool, fatal error) {
 	for ctx.Err() == nil {
 		err := j.join(addr)
 		if err == nil {

@@ -78,7 +78,11 @@ func (r *Registry) bound(ip net.IP, port int) {
 // config is memberlist's part, with the transport bound.
 func (s *session) config(ctx context.Context) (*memberlist.Config, error) {
 	conf := memberlist.DefaultLANConfig()
+	// With its 3 nodes and 4 times news of a cluster of 6 missed a node once
+	// in 20 to 50 times, until the next exchange of whole states.
 	conf.GossipInterval = 100 * time.Millisecond
+	conf.GossipNodes, conf.RetransmitMult = 4, 6
+	conf.PushPullInterval = 10 * time.Second
 	// Probes twice as often as memberlist's own find a restarted peer in
 	// time; it is suspected as long as ever, 4 s, before it counts as failed.
 	conf.ProbeInterval, conf.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond

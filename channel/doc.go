@@ -1,0 +1,73 @@
+// Package channel lets the nodes of a cluster meet on event channels: who
+// submits an event does not know who receives it, and nobody knows addresses.
+//
+// # Vocabulary
+//
+// A Node is one member of the cluster. It opens a Channel by name; the other
+// nodes that have the channel of that name open are its sinks. A source
+// submits an Event, which has a type, a priority, perhaps a deadline, typed
+// attributes (Key, Attr) and a body. A Subscription hands the events that
+// Match to a Handler. An OUT-filter runs where an event is submitted and picks
+// the sinks; an IN-filter runs where it arrives and picks the subscriptions.
+// A node describes itself with attributes; they travel on each event that it
+// submits, so that its peers' filters see them on its Sink.
+//
+// Links carry frames between nodes and the Registry knows which nodes there
+// are: both are interfaces here and packages of their own, link and registry.
+//
+// # Use
+//
+//	node, err := channel.New(channel.Config{Links: links, Registry: registry})
+//	go node.Run(ctx)
+//	work, err := node.Open("work")
+//	work.SetOut(leastLoaded)
+//	sub, err := work.Subscribe(channel.Match{Type: "job"}, func(e *channel.Event) { ... })
+//	id, err := work.Submit(ctx, channel.Event{Type: "job", Body: body})
+//
+// Read event.go and attr.go first, then channel.go from Submit to receive,
+// then peers.go, where frames arrive. spec.md is what travels.
+//
+// # Delivery
+//
+// An event arrives at most once. Events of one source, channel and priority
+// arrive in the order in which they were submitted; there is no other order.
+// Submit says whether a link took the event, not whether it arrived. The time
+// that an event waits in the source's own queues is not taken off the time
+// left that it carries.
+//
+// # Concurrency
+//
+// Every method of Node, Channel and Subscription may be called by any
+// goroutine, inside handlers, filters and callbacks too. Run owns all
+// goroutines: those of the links and the registry, and one for each
+// subscription whose queue is not empty. Nothing is handled before Run but by
+// inline handlers.
+//
+// Filters and inline handlers run on the goroutine that submits or on the
+// reader of the link, several at once; queued handlers one at a time for each
+// subscription. None of them, and no callback of Watch, is called with a lock
+// held. Submit and Receive take no lock: channels, peers, subscriptions and
+// filters are read from immutable snapshots, so an event sees the old filter
+// or the new one.
+//
+// The locks are, in this order, Node.mu (who is there), Channel.mu (who
+// watches), and those of the notifiers, the subscriptions and the workers,
+// which are taken last and one at a time.
+//
+// # Limits
+//
+// See MaxName to MaxFrame for events, MaxChannels for a node, MaxQueue and
+// MaxQueueBytes for what waits for a handler, MaxDepth and MaxList for what
+// Unpack takes. All are checked on submit, and again, before anything is
+// allocated, on what peers send; a peer that exceeds them loses its link.
+//
+// Submitting costs time in proportion to the number of sinks even when the
+// OUT-filter discards them all: about 25 ns each. Encoding and decoding a head
+// do not allocate, except one block when a source's description changes.
+//
+// # Testing
+//
+// Package channeltest has nodes that are linked in memory, a recorder, and the
+// conformance suites for Links and Registry; package memnet is a network in
+// memory with faults.
+package channel

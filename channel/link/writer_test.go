@@ -1,0 +1,159 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"kecho/channel"
+)
+
+// idleLink is a link over memory that nobody serves. Its far end is the other
+// result.
+func idleLink(t testing.TB, cfg Config) (*link, net.Conn) {
+	t.Helper()
+	near, far := net.Pipe()
+	t.Cleanup(func() { near.Close(); far.Close() })
+	cfg.ID, cfg.Name, cfg.Listener = 1, "web0", closedListener{}
+	p, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newLink(p, newPeer(p, Peer{ID: 2, Name: "web1"}), near, near), far
+}
+
+type closedListener struct{ net.Listener }
+
+// While all three priorities wait, a turn has some of each, the urgent ones
+// first.
+func TestTurn(t *testing.T) {
+	l, _ := idleLink(t, Config{})
+	l.busy = true
+	for range 8 {
+		for ln := range lanes {
+			for range 2 {
+				if err := l.send(t.Context(), ln, make([]byte, 30<<10)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	var turn turn
+	for range 4 {
+		if !l.takeLocked(&turn) {
+			t.Fatal("nothing to write")
+		}
+		var kinds []byte
+		for _, b := range turn.blocks {
+			kinds = append(kinds, b.buf[4])
+		}
+		if want := []byte{kindUrgent, kindUrgent, kindNormal, kindBulk}; !slices.Equal(kinds, want) {
+			t.Errorf("the turn's blocks are of kinds %d, want %d", kinds, want)
+		}
+	}
+}
+
+// What a direct write left over goes first, from where it stopped.
+func TestTurnBeginsWithTheRest(t *testing.T) {
+	l, _ := idleLink(t, Config{})
+	l.busy = true
+	l.rest = &block{buf: []byte("written, not written"), off: 9}
+	l.send(t.Context(), urgent, []byte("u"))
+	var turn turn
+	l.takeLocked(&turn)
+	got := bytes.Join(turn.buffers, nil)
+	if want := "not written\x00\x00\x00\x01\x08u"; string(got) != want {
+		t.Errorf("the turn writes %q, want %q", got, want)
+	}
+	if l.takeLocked(&turn) {
+		t.Error("there was a second turn")
+	}
+}
+
+func TestQueueLimits(t *testing.T) {
+	l, _ := idleLink(t, Config{QueueFrames: 10, QueueBytes: 1000})
+	l.busy = true
+	fill := func(ln lane, size int) (n int) {
+		for l.send(t.Context(), ln, make([]byte, size)) == nil {
+			n++
+		}
+		return n
+	}
+	if n := fill(urgent, 20); n != 10 {
+		t.Errorf("the queue took %d small frames, want QueueFrames", n)
+	}
+	if n := fill(normal, 295); n != 3 {
+		t.Errorf("the queue took %d frames of 300 bytes, want 3 in QueueBytes", n)
+	}
+	l, _ = idleLink(t, Config{QueueFrames: 10, QueueBytes: 1000})
+	l.busy = true
+	if n := fill(normal, 5000); n != 1 {
+		t.Errorf("the queue took %d frames that are larger than QueueBytes, want 1", n)
+	}
+}
+
+// Bulk that waits is taken first come first served: what would fit does not
+// overtake what does not.
+func TestBulkWaitsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := idleLink(t, Config{QueueFrames: 4, QueueBytes: 80 << 10})
+		l.busy = true
+		got := make(chan string, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		send := func(ctx context.Context, name string, size int) {
+			go func() {
+				if err := l.send(ctx, bulk, make([]byte, size)); err != nil {
+					name += " " + err.Error()
+				}
+				got <- name
+			}()
+			synctest.Wait()
+		}
+		send(ctx, "first", 60<<10)
+		if len(got) != 1 {
+			t.Fatal("the queue was empty and did not take")
+		}
+		send(ctx, "large", 70<<10)
+		send(ctx, "gives up", 10)
+		send(t.Context(), "small", 10)
+		if len(got) != 1 {
+			t.Fatalf("%d of 4 did not wait, want 1", len(got))
+		}
+		cancel() // ends the waits of two
+		synctest.Wait()
+		if len(got) != 3 {
+			t.Fatalf("%d are back, want the two that gave up and the first", len(got))
+		}
+		if len(l.queues[bulk].blocks) != 1 {
+			t.Fatal("the small one was not let in when nobody was before it any more")
+		}
+		var turn turn
+		l.mu.Lock()
+		l.takeLocked(&turn)
+		l.mu.Unlock()
+		synctest.Wait()
+		if len(got) != 5 {
+			t.Fatalf("%d are back, want all 5", len(got))
+		}
+	})
+}
+
+func TestSendAfterClose(t *testing.T) {
+	l, _ := idleLink(t, Config{})
+	l.finish()
+	if err := l.send(t.Context(), urgent, nil); !errors.Is(err, channel.ErrNoLink) {
+		t.Errorf("send while finishing: %v, want ErrNoLink", err)
+	}
+	l.close(ErrSilent)
+	l.close(ErrStalled)
+	if err := l.send(t.Context(), bulk, nil); !errors.Is(err, channel.ErrNoLink) {
+		t.Errorf("send when closed: %v, want ErrNoLink", err)
+	}
+	if l.ending() != ErrDraining {
+		t.Errorf("the end's cause is %v, want the first: %v", l.ending(), ErrDraining)
+	}
+}
