@@ -151,7 +151,7 @@ func (c Config) Validate() error {
 	for _, seed := range c.Join {
 		errs = append(errs, validateAddress("--join", seed))
 	}
-	return errors.Join(append(errs, c.validateExposure(), c.validateDistinct())...)
+	return errors.Join(append(errs, c.validateAdvertise(), c.validateExposure(), c.validateDistinct())...)
 }
 
 func (c Config) validateName() error {
@@ -256,6 +256,14 @@ func validateAddress(flag, addr string) error {
 		return fmt.Errorf("%s %.200q: want the host and the gossip port of a member, such as 10.0.0.5:7946", flag, addr)
 	}
 	return nil
+}
+
+// validateAdvertise refuses to tell others an address that is not known yet.
+func (c Config) validateAdvertise() error {
+	if _, port, err := net.SplitHostPort(c.Bind); c.Advertise == "" || err != nil || port != "0" {
+		return nil
+	}
+	return fmt.Errorf("--advertise %.80s needs a port in --bind: others cannot be told one that the system will choose", c.Advertise)
 }
 
 // validateExposure refuses to be reachable from elsewhere without keys.

@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestValidate holds that each mistake is named by its flag and answered with
+// what to write instead, and that nothing else is refused.
+func TestValidate(t *testing.T) {
+	good := Config{Name: "web1", Upstream: "http://127.0.0.1:9000"}
+	if err := good.Validate(); err != nil {
+		t.Fatalf("the smallest configuration is refused: %v", err)
+	}
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   string // part of the error; "" for none
+	}{
+		{"no name", func(c *Config) { c.Name = "" }, "--name"},
+		{"a name with a blank", func(c *Config) { c.Name = "web 1" }, "--name"},
+		{"no upstream", func(c *Config) { c.Upstream = "" }, "--upstream is missing"},
+		{"an upstream without a scheme", func(c *Config) { c.Upstream = "127.0.0.1:9000" }, "want http://host:port"},
+		{"an upstream with a query", func(c *Config) { c.Upstream = "http://h:1/?a" }, "leave out user, query"},
+		{"an upstream that is the front", func(c *Config) { c.Upstream = "http://127.0.0.1:8080" }, "this agent's own --listen"},
+		{"the same by another word", func(c *Config) { c.Upstream = "http://localhost:8080" }, "this agent's own --listen"},
+		{"the same on every address", func(c *Config) { c.Listen, c.Upstream = ":8080", "http://127.0.0.1:8080" }, "this agent's own --listen"},
+		{"another port is fine", func(c *Config) { c.Listen = ":8081" }, ""},
+		{"a listen address without a port", func(c *Config) { c.Listen = "127.0.0.1" }, "--listen"},
+		{"a port that is none", func(c *Config) { c.Admin = "127.0.0.1:http!" }, "--admin"},
+		{"a seed without a port number", func(c *Config) { c.Join = []string{"web2:0"} }, "--join"},
+		{"a key of 7 bytes", func(c *Config) { c.Key = make([]byte, 7) }, "--key holds 7 bytes"},
+		{"a certificate without its key", func(c *Config) { c.Cert = "x" }, "--ca, --cert and --cert-key go together"},
+		{"open to others without keys", func(c *Config) { c.Bind = "0.0.0.0:7946" }, "--insecure"},
+		{"open to others, told so", func(c *Config) { c.Bind, c.Insecure = "0.0.0.0:7946", true }, ""},
+		{"two purposes, one address", func(c *Config) { c.Admin = "127.0.0.1:8080" }, "give each its own port"},
+		{"ports chosen by the system", func(c *Config) { c.Listen, c.Admin, c.Bind = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0" }, ""},
+		{"hard below soft", func(c *Config) { c.SoftLimit, c.HardLimit = 9, 3 }, "--hard-limit 3 is below --soft-limit 9"},
+		{"a negative limit", func(c *Config) { c.SoftLimit = -1 }, "--soft-limit -1"},
+		{"too many copies", func(c *Config) { c.Copies = 4 }, "--copies 4"},
+		{"a wait beyond the timeout", func(c *Config) { c.ForwardAfter = time.Minute }, "no request would ever be forwarded"},
+		{"an advertised host and no port", func(c *Config) { c.Bind, c.Advertise = "127.0.0.1:0", "10.0.0.1" }, "--advertise"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := good
+			tt.change(&c)
+			err := c.Validate()
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestValidateAll holds that one look shows everything that is wrong.
+func TestValidateAll(t *testing.T) {
+	err := Config{Name: "?", Listen: "x", SoftLimit: -1}.Validate()
+	for _, flag := range []string{"--name", "--upstream", "--listen", "--soft-limit"} {
+		if err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("error %v does not name %s", err, flag)
+		}
+	}
+}
