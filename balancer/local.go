@@ -38,12 +38,9 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 	}
 	var upload *upload
 	if body != nil && length != 0 {
-		upload = newUpload(body, r)
+		upload = newUpload(body, length, r)
 		out.body, out.trailer = upload, upload.trailer
 		defer upload.end(w)
-		// Without it net/http eats the rest of the body when the answer begins,
-		// in the middle of what the web server still reads. HTTP/2 needs none.
-		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	early := &early{w: w, mute: !r.ProtoAtLeast(1, 1) || r.Header["Expect"] != nil}
 	trace := &httptrace.ClientTrace{Got1xxResponse: early.pass}
@@ -54,8 +51,8 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 		return upload.blame(err)
 	}
 	defer res.Body.Close()
-	ours := w.Header()
-	ours["Server-Timing"] = with(ours["Server-Timing"], timing("upstream", time.Since(start)))
+	upload.answered(w)
+	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", time.Since(start)))
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		return upload.blame(passOn(w, res))

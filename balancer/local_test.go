@@ -431,7 +431,10 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // the body, and the connection ends.
 func TestEarlyAnswerToAStalledUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		front, _ := before(t, upstreamSays(t, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n"))
+		front, _ := before(t, serveRaw(t, func(c net.Conn, _ string) {
+			_, _ = io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n")
+			_, _ = io.Copy(io.Discard, c)
+		}))
 		start := time.Now()
 		out := talk(t, front, "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 1000000\r\n\r\nsome", 1000)
 		if !strings.HasPrefix(out, "HTTP/1.1 413 ") || !strings.HasSuffix(out, "\r\n\r\nno\n") {
@@ -441,6 +444,33 @@ func TestEarlyAnswerToAStalledUpload(t *testing.T) {
 			t.Errorf("the connection ended after %v", took)
 		}
 	})
+}
+
+// TestEarlyAnswers: the web server answers and reads no more, while the client
+// has sent everything, or goes on. The answer arrives, and the connection is
+// whole afterwards or closed.
+func TestEarlyAnswers(t *testing.T) {
+	for _, size := range []int{1, 1000, 100 << 10, 300 << 10, 3 << 20} {
+		for _, sized := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				front, _ := before(t, serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_ = http.NewResponseController(w).EnableFullDuplex()
+					w.Header().Set("Connection", "close")
+					w.WriteHeader(http.StatusTeapot)
+				})))
+				in := fmt.Sprintf("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+				if !sized {
+					in = fmt.Sprintf("POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", size, strings.Repeat("x", size))
+				}
+				out := talk(t, front, in+"GET / HTTP/1.1\r\nHost: web\r\n\r\n", 5000)
+				for _, status := range statusLine.FindAllString(out, -1) {
+					if status != "HTTP/1.1 418 " && size < 200<<10 {
+						t.Errorf("%d bytes: %q", size, out)
+					}
+				}
+			})
+		}
+	}
 }
 
 // TestFullDuplex: the answer begins before the request has ended, and nothing

@@ -225,10 +225,10 @@ func proxyError(status int) string {
 	case http.StatusGatewayTimeout:
 		return "connection_timeout"
 	}
-	if status >= 500 {
-		return "proxy_internal_error"
+	if status < 500 || status == http.StatusHTTPVersionNotSupported {
+		return "http_request_error"
 	}
-	return "http_request_error"
+	return "proxy_internal_error"
 }
 
 // quoted is text as a structured field's string (RFC 9651 §3.3.3).

@@ -24,12 +24,16 @@ type upload struct {
 	mu      sync.Mutex
 	reading bool
 	closed  bool
+	length  int64         // of body; -1: not known
+	read    int64         // bytes of it
+	whole   bool          // all of it was read
+	duplex  bool          // the answer began before that
 	err     error         // what ended body, unless io.EOF
 	idle    chan struct{} // closed when the last read is over; made by end
 }
 
-func newUpload(body io.Reader, r *http.Request) *upload {
-	b := &upload{body: body, came: r.Trailer}
+func newUpload(body io.Reader, length int64, r *http.Request) *upload {
+	b := &upload{body: body, length: length, came: r.Trailer}
 	for name := range r.Trailer {
 		if !trailerField(name) {
 			continue
@@ -62,6 +66,8 @@ func (b *upload) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
+	b.read += int64(n)
+	b.whole = b.whole || err == io.EOF || b.read == b.length
 	if err != nil && err != io.EOF && !b.closed {
 		b.err = err
 	}
@@ -79,21 +85,55 @@ func (b *upload) Close() error {
 	return nil
 }
 
+// What a web server that has answered did not read of a body is read here, so
+// that the client sees the answer and not a reset; beyond these bounds the
+// connection ends.
+const (
+	lingerFor   = 5 * time.Second
+	lingerBytes = 256 << 10
+)
+
+// answered is to be called between the head's arrival and its writing. While
+// the client still sends, net/http would eat the rest of the body when the
+// answer begins, in the middle of what the web server reads.
+func (b *upload) answered(w http.ResponseWriter) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.whole {
+		b.duplex = true
+		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 needs none
+	}
+}
+
 // end returns when nothing reads the body any more. A read that waits for a
 // client which sends nothing is broken off: the connection ends after the
 // answer then.
 func (b *upload) end(w http.ResponseWriter) {
 	b.mu.Lock()
 	b.closed = true
-	if !b.reading {
-		b.mu.Unlock()
-		return
+	reading, drain := b.reading, b.duplex && !b.whole
+	if reading {
+		b.idle = make(chan struct{})
 	}
-	b.idle = make(chan struct{})
 	b.mu.Unlock()
 	control := http.NewResponseController(w)
-	if control.SetReadDeadline(time.Unix(1, 0)) == nil {
-		<-b.idle
+	switch {
+	case reading:
+		if control.SetReadDeadline(time.Unix(1, 0)) == nil {
+			<-b.idle
+		}
+	case drain:
+		// net/http's own draining after a full-duplex handler can start two
+		// reads at once, and panics then (seen with Go 1.26.8).
+		if control.SetReadDeadline(time.Now().Add(lingerFor)) != nil {
+			return
+		}
+		if n, err := io.CopyN(io.Discard, b.body, lingerBytes); err != io.EOF || n == lingerBytes {
+			_ = control.SetReadDeadline(time.Unix(1, 0)) // it cannot fail the second time
+		}
 	}
 }
 

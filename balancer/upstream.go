@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -47,8 +48,8 @@ type upstreamConfig struct {
 	// Idle is how many idle connections are kept: about the hard limit. Zero:
 	// 64.
 	Idle int
-	// Changed, when set, is told that the web server went (false) or came
-	// (true). It must not block.
+	// Changed, when set, is told whether the web server can be reached each
+	// time that this changes, one call at a time. It must not block.
 	Changed func(up bool)
 	// Log hears that the web server went and came. Zero: nobody.
 	Log *slog.Logger
@@ -64,6 +65,7 @@ type upstream struct {
 	connect   time.Duration
 	transport *http.Transport
 	changed   func(up bool)
+	telling   sync.Mutex // one call of changed at a time, the latest last
 	log       *slog.Logger
 	down      atomic.Bool
 	wentDown  chan struct{} // one token wakes run
@@ -188,7 +190,7 @@ func (u *upstream) dialOnce(ctx context.Context, network, address string) (net.C
 	if err == nil {
 		if u.down.CompareAndSwap(true, false) {
 			u.log.Info("the web server can be reached again", "upstream", u.address)
-			u.changed(true)
+			u.tell()
 		}
 		return conn, nil
 	}
@@ -197,13 +199,21 @@ func (u *upstream) dialOnce(ctx context.Context, network, address string) (net.C
 	}
 	if u.down.CompareAndSwap(false, true) {
 		u.log.Warn("the web server cannot be reached", "upstream", u.address, "error", err)
-		u.changed(false)
+		u.tell()
 		select {
 		case u.wentDown <- struct{}{}:
 		default:
 		}
 	}
 	return nil, fmt.Errorf("%w: dial %s: %w", errUpstreamDown, u.address, err)
+}
+
+// tell reports what down is now. Two dials may end at once: whoever comes last
+// says what is true then.
+func (u *upstream) tell() {
+	u.telling.Lock()
+	defer u.telling.Unlock()
+	u.changed(u.up())
 }
 
 // roundTrip sends one request and returns the answer's head; its Body must be
@@ -272,8 +282,8 @@ func validRequestLine(out *outgoing) error {
 	switch {
 	case out.method == http.MethodConnect:
 		return fmt.Errorf("%w: CONNECT is not for a web server", errBadTarget)
-	case out.header == nil:
-		return fmt.Errorf("%w: it has no fields", errBadTarget)
+	case out.method == "" || out.header == nil:
+		return fmt.Errorf("%w: it has no method or no fields", errBadTarget)
 	case out.target != "*" && !strings.HasPrefix(out.target, "/"),
 		out.target == "*" && out.method != http.MethodOptions:
 		return fmt.Errorf("%w: its target must be a path", errBadTarget)
