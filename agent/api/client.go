@@ -23,18 +23,25 @@ type Client struct {
 	http *http.Client
 }
 
+// Dial makes the connections of a Client, as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // New makes a client of the agent at addr: http://host:port, host:port, or
-// unix:///path of a socket. It does not connect.
-func New(addr string) (*Client, error) {
+// unix:///path of a socket. It does not connect; it does so over the system's
+// network.
+func New(addr string) (*Client, error) { return NewOver(new(net.Dialer).DialContext, addr) }
+
+// NewOver is New over another network.
+func NewOver(dial Dial, addr string) (*Client, error) {
 	c := &Client{addr: addr}
-	dial := new(net.Dialer).DialContext
 	if path, ok := strings.CutPrefix(addr, "unix://"); ok {
 		if !strings.HasPrefix(path, "/") {
 			return nil, badAddress(addr)
 		}
 		c.base = "http://localhost"
+		over := dial
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
+			return over(ctx, "unix", path)
 		}
 	} else {
 		if !strings.Contains(addr, "://") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"kecho/agent/api"
 )
 
 // TestMain lets the test's program be the command when a script calls it.
@@ -21,6 +24,7 @@ func TestMain(m *testing.M) {
 //
 //	$WEB1 $HTTP1 ...     addresses on loopback that were free a moment ago
 //	up ADDRESS...        waits until something listens on each
+//	linked API N         waits until the agent at API is linked to N others
 //	exits N COMMAND...   runs a command that must exit with N
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -30,8 +34,9 @@ func TestScripts(t *testing.T) {
 				"ADMIN1", "ADMIN2", "GOSSIP1", "GOSSIP2", "LINK1", "LINK2")
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"up":    scriptUp,
-			"exits": scriptExits,
+			"up":     scriptUp,
+			"linked": scriptLinked,
+			"exits":  scriptExits,
 		},
 		RequireUniqueNames: true,
 	})
@@ -66,6 +71,34 @@ func scriptUp(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			time.Sleep(10 * time.Millisecond) // another process starts
 		}
+	}
+}
+
+func scriptLinked(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: linked API N")
+	}
+	agent, err := api.New(args[0])
+	ts.Check(err)
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		up := 0
+		members, err := agent.Members(ctx)
+		for _, m := range members {
+			if m.Link != nil && m.Link.Up {
+				up++
+			}
+		}
+		switch {
+		case up == want:
+			return
+		case ctx.Err() != nil:
+			ts.Fatalf("%d links, want %d (%v)", up, want, err)
+		}
+		time.Sleep(10 * time.Millisecond) // another process meets a third
 	}
 }
 

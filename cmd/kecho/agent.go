@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"kecho/agent"
+	"kecho/agent/api"
+)
+
+func agentCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "agent",
+		Usage: "run a node: stand before a web server and share its overflow",
+		Description: "Serves what its own web server can take, hands the rest to the least loaded\n" +
+			"agents of the cluster, and takes theirs. Alone it is a plain proxy; --join any\n" +
+			"member to be one. SIGTERM or SIGINT drains it: readiness first, what is in\n" +
+			"flight is finished, then it leaves; a second signal ends it at once.",
+		Flags:  agentFlags(),
+		Action: runAgent,
+	}
+}
+
+func runAgent(c *cli.Context) error {
+	cfg, err := agentConfig(c)
+	if err != nil {
+		return err
+	}
+	if err := cfg.Validate(); err != nil {
+		return usageError(c, "%v", err)
+	}
+	if cfg.Logger, err = newLogger(c); err != nil {
+		return err
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		return &api.Error{Code: api.Usage, Err: err, Detail: err.Error()}
+	}
+	return a.Run(c.Context)
+}

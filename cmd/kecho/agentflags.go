@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"kecho/agent"
+)
+
+// agentFlags are agent.Config's fields. Each is read from KECHO_NAME in the
+// environment too, with NAME its name in capitals. A number's 0 means the
+// default that its text names.
+func agentFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "name", EnvVars: env("name"), DefaultText: "the host's name", Usage: "`NAME` of this node, unique in the cluster"},
+		&cli.StringFlag{Name: "listen", EnvVars: env("listen"), Value: "127.0.0.1:8080", Usage: "`ADDRESS` for clients"},
+		&cli.StringFlag{Name: "upstream", EnvVars: env("upstream"), Usage: "`URL` of the web server to stand before, such as http://127.0.0.1:9000 (required)"},
+		&cli.StringFlag{Name: "bind", EnvVars: env("bind"), Value: "127.0.0.1:7946", Usage: "`ADDRESS` for gossip, TCP and UDP"},
+		&cli.StringFlag{Name: "link", EnvVars: env("link"), DefaultText: "host of --bind, next port", Usage: "`ADDRESS` for the peers' direct connections"},
+		&cli.StringFlag{Name: "advertise", EnvVars: env("advertise"), DefaultText: "host of --bind", Usage: "`HOST` that the peers reach this node at"},
+		&cli.StringSliceFlag{Name: "join", EnvVars: env("join"), Usage: "gossip `ADDRESS` of any member; may be repeated"},
+		&cli.StringFlag{Name: "cluster", EnvVars: env("cluster"), Value: "kecho", Usage: "`NAME` of the cluster; others are not talked to"},
+		&cli.StringFlag{Name: "key", EnvVars: env("key"), Usage: "`FILE` with the gossip key: base64 of 16, 24 or 32 bytes; or the base64 itself in " + keyData},
+		&cli.StringFlag{Name: "cert", EnvVars: env("cert"), Usage: "`FILE` with this node's certificate, for mutual TLS between agents"},
+		&cli.StringFlag{Name: "cert-key", EnvVars: env("cert-key"), Usage: "`FILE` with its private key"},
+		&cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "`FILE` with the authority that signs the agents' certificates"},
+		&cli.BoolFlag{Name: "insecure", EnvVars: env("insecure"), Usage: "allow other addresses than loopback without keys"},
+		&cli.StringFlag{Name: "admin", EnvVars: env("admin"), Value: "127.0.0.1:7940", Usage: "`ADDRESS` of the API, /metrics and the probes"},
+		&cli.IntFlag{Name: "soft-limit", EnvVars: env("soft-limit"), DefaultText: "8", Usage: "requests at the web server before others may go elsewhere"},
+		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
+		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "4 x hard", Usage: "requests that wait here at most"},
+		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
+		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), Usage: "how long a request waits here before it may go to a peer"},
+		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), Value: 1, Usage: "peers that get the same request, if it may be repeated; the first answer wins"},
+		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins"},
+		&cli.DurationFlag{Name: "drain-timeout", EnvVars: env("drain-timeout"), Value: 30 * time.Second, Usage: "how long to wait for what is in flight when told to stop"},
+		&cli.StringFlag{Name: "log-format", EnvVars: env("log-format"), Value: "auto", Usage: "`FORMAT` of the log: json, text, or auto: text on a terminal"},
+		&cli.StringFlag{Name: "log-level", EnvVars: env("log-level"), Value: "info", Usage: "least `LEVEL` that is logged: debug, info, warn or error"},
+	}
+}
+
+// env is the environment's name of a flag.
+func env(flag string) []string {
+	return []string{"KECHO_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))}
+}
+
+// agentConfig is what the flags say. It reads the key; all else is left to
+// agent.Config.Validate.
+func agentConfig(c *cli.Context) (agent.Config, error) {
+	key, err := readKey(c)
+	if err != nil {
+		return agent.Config{}, err
+	}
+	name := c.String("name")
+	if name == "" {
+		if name, err = os.Hostname(); err != nil {
+			return agent.Config{}, usageError(c, "--name is missing, and the host has none: %v", err)
+		}
+	}
+	var join []string
+	for _, seed := range c.StringSlice("join") {
+		if seed = strings.TrimSpace(seed); seed != "" { // KECHO_JOIN="" says none
+			join = append(join, seed)
+		}
+	}
+	return agent.Config{
+		Name: name, Cluster: c.String("cluster"), Upstream: c.String("upstream"),
+		Listen: c.String("listen"), Admin: c.String("admin"), Bind: c.String("bind"),
+		Link: c.String("link"), Advertise: c.String("advertise"), Join: join,
+		Key: key, CA: c.String("ca"), Cert: c.String("cert"), CertKey: c.String("cert-key"),
+		Insecure:  c.Bool("insecure"),
+		SoftLimit: c.Int("soft-limit"), HardLimit: c.Int("hard-limit"), Queue: c.Int("queue"),
+		QueueAge: c.Duration("queue-age"), ForwardAfter: c.Duration("forward-after"),
+		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DrainTimeout: c.Duration("drain-timeout"),
+		Version: thisBuild().Version,
+	}, nil
+}
