@@ -71,9 +71,10 @@ func (n *node) start(t testing.TB, flags ...string) {
 		"--bind", n.addr(gossipPort),
 		"--admin", n.addr(adminPort),
 		"--soft-limit", strconv.Itoa(workers),
-		// Longer than the default, so that a machine that is busy with other
-		// tests is not taken for an overloaded server.
-		"--queue-age", "3s",
+		// More than the defaults, so that a machine that is busy with other
+		// tests is not taken for an overloaded server: what is tested is that
+		// nothing is lost, not when load is shed.
+		"--queue", "400", "--queue-age", "5s",
 		"--log-format", "json",
 	}
 	for _, m := range n.join {
