@@ -98,10 +98,10 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("ID is zero: draw one with channel.NewNodeID"))
 	}
 	if len(c.Name) == 0 || len(c.Name) > maxName {
-		errs = append(errs, fmt.Errorf("Name has %d bytes, want 1 to %d", len(c.Name), maxName))
+		errs = append(errs, fmt.Errorf("the Name has %d bytes, want 1 to %d", len(c.Name), maxName))
 	}
 	if len(c.Cluster) > maxName {
-		errs = append(errs, fmt.Errorf("Cluster has %d bytes, want at most %d", len(c.Cluster), maxName))
+		errs = append(errs, fmt.Errorf("the Cluster has %d bytes, want at most %d", len(c.Cluster), maxName))
 	}
 	if c.Listener == nil {
 		errs = append(errs, errors.New("no Listener"))

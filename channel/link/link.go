@@ -181,6 +181,7 @@ func (l *link) await(ctx context.Context, w *waiter) error {
 		return w.err
 	}
 	l.waiters = slices.Delete(l.waiters, i, i+1)
+	l.admitLocked() // w may have been what the others waited behind
 	return context.Cause(ctx)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -285,6 +284,3 @@ func serve(t testing.TB, p *Pool, r channel.Receiver) (stop func()) {
 	t.Cleanup(stop)
 	return stop
 }
-
-// links is how many links of p are up.
-func (p *Pool) links() int { return len(slices.Collect(maps.Keys(*p.table.Load()))) }
