@@ -25,11 +25,12 @@ const (
 // session is serf, running.
 type session struct {
 	*Registry
-	serf   *serf.Serf
-	probe  time.Duration // memberlist's interval, as it was tuned
-	events chan serf.Event
-	dirty  chan struct{} // holds one: something about the members changed
-	joiner *joiner
+	serf      *serf.Serf
+	probe     time.Duration // memberlist's interval, as it was tuned
+	transport *transport
+	events    chan serf.Event
+	dirty     chan struct{} // holds one: something about the members changed
+	joiner    *joiner
 	// restarted holds one: the address of a peer that is not who we think.
 	restarted chan string
 }
@@ -54,9 +55,10 @@ func (r *Registry) start(ctx context.Context) (*session, error) {
 		s.serf, err = serf.Create(s.serfConfig(conf))
 	}
 	if err != nil {
-		conf.Transport.Shutdown()
+		s.transport.Shutdown()
 		return nil, fmt.Errorf("start serf: %w", err)
 	}
+	s.transport.open()
 	close(r.ready)
 	r.cfg.Logger.Info("gossip", "addr", r.Addr(), "encrypted", len(r.cfg.Key) > 0, "cluster", r.cfg.Cluster)
 	return s, nil
@@ -102,7 +104,9 @@ func (s *session) config(ctx context.Context) (*memberlist.Config, error) {
 	if err := s.advertise(ctx, conf); err != nil {
 		return nil, err
 	}
-	if conf.Transport = s.cfg.Transport; conf.Transport != nil {
+	if s.cfg.Transport != nil {
+		s.transport = wrap(s.cfg.Transport)
+		conf.Transport = s.transport
 		return conf, nil
 	}
 	at, err := s.resolve(ctx, s.cfg.Bind)
@@ -112,12 +116,13 @@ func (s *session) config(ctx context.Context) (*memberlist.Config, error) {
 	if at[0].Addr().IsUnspecified() && at[0].Addr().Is6() && conf.AdvertiseAddr == "" {
 		return nil, fmt.Errorf("bind address %s is every address: say which one to advertise", s.cfg.Bind)
 	}
-	t, err := listen(at[0], conf.Logger)
+	t, port, err := listen(at[0], conf.Logger)
 	if err != nil {
 		return nil, err
 	}
+	s.transport = t
 	conf.Transport = t
-	conf.BindAddr, conf.BindPort = at[0].Addr().String(), t.GetAutoBindPort()
+	conf.BindAddr, conf.BindPort = at[0].Addr().String(), port
 	if conf.AdvertisePort == 0 {
 		conf.AdvertisePort = conf.BindPort
 	}

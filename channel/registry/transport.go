@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/netip"
@@ -15,20 +14,33 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// transport is memberlist's own on TCP and UDP, with an end: its Shutdown
-// closes every stream and breaks off every dial, where memberlist would leave
-// goroutines waiting for them.
+// transport is another one with a beginning and an end.
+//
+// Nothing comes in before open: memberlist takes packets before it knows
+// itself, and a node that then hears of its past life stays what it was there
+// for ever, or ends in a nil pointer. serf has the same gap.
+//
+// Shutdown closes every stream and breaks off every dial, where memberlist
+// would leave goroutines waiting for them.
 type transport struct {
-	*memberlist.NetTransport
+	memberlist.Transport // the other one
+
+	// dial is the network's, nil if the other one dials.
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	opened  chan struct{}
 	down    context.Context // done when Shutdown begins
 	cancel  context.CancelFunc
+	stopped chan struct{} // closed when the other one has ended
+	packets chan *memberlist.Packet
 	streams chan net.Conn
-	stopped chan struct{} // closed when nobody listens any more
 	wg      sync.WaitGroup
 
 	mu    sync.Mutex
 	conns map[*stream]struct{}
 }
+
+var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
 // stream is a connection that its transport can close.
 type stream struct {
@@ -43,23 +55,18 @@ func (s *stream) Close() error {
 	return s.Conn.Close()
 }
 
-func listen(at netip.AddrPort, logger *log.Logger) (*transport, error) {
+// listen is a transport on TCP and UDP.
+func listen(at netip.AddrPort, logger *log.Logger) (t *transport, port int, err error) {
 	inner, err := bind(at, logger)
 	if err != nil {
 		if strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
 			err = syscall.EADDRINUSE // memberlist keeps only its text
 		}
-		return nil, fmt.Errorf("listen for gossip on %s: %w", at, err)
+		return nil, 0, fmt.Errorf("listen for gossip on %s: %w", at, err)
 	}
-	t := &transport{
-		NetTransport: inner,
-		streams:      make(chan net.Conn),
-		stopped:      make(chan struct{}),
-		conns:        make(map[*stream]struct{}),
-	}
-	t.down, t.cancel = context.WithCancel(context.Background())
-	t.wg.Go(t.accept)
-	return t, nil
+	t = wrap(inner)
+	t.dial = (&net.Dialer{}).DialContext
+	return t, inner.GetAutoBindPort(), nil
 }
 
 // bind tries again where the port is any: what is free for TCP can be taken
@@ -82,12 +89,39 @@ func bind(at netip.AddrPort, logger *log.Logger) (t *memberlist.NetTransport, er
 	return nil, err
 }
 
-// accept passes streams on, and goes on taking them until memberlist's
-// listeners have ended: they would wait for ever with one in the hand.
-func (t *transport) accept() {
+func wrap(inner memberlist.Transport) *transport {
+	t := &transport{
+		Transport: inner,
+		opened:    make(chan struct{}),
+		stopped:   make(chan struct{}),
+		packets:   make(chan *memberlist.Packet),
+		streams:   make(chan net.Conn),
+		conns:     make(map[*stream]struct{}),
+	}
+	t.down, t.cancel = context.WithCancel(context.Background())
+	t.wg.Go(t.forward)
+	return t
+}
+
+// open lets in what has come and what comes.
+func (t *transport) open() { close(t.opened) }
+
+// forward passes on what comes in. When it goes down it goes on taking, until
+// the other one has ended: its goroutines would wait for ever with a packet in
+// the hand.
+func (t *transport) forward() {
+	select {
+	case <-t.opened:
+	case <-t.down.Done():
+	}
 	for {
 		select {
-		case c := <-t.NetTransport.StreamCh():
+		case p := <-t.Transport.PacketCh():
+			select {
+			case t.packets <- p:
+			case <-t.down.Done():
+			}
+		case c := <-t.Transport.StreamCh():
 			s := t.keep(c)
 			select {
 			case t.streams <- s:
@@ -108,13 +142,28 @@ func (t *transport) keep(c net.Conn) *stream {
 	return s
 }
 
+// PacketCh gives the packets that were sent here.
+func (t *transport) PacketCh() <-chan *memberlist.Packet { return t.packets }
+
 // StreamCh gives the accepted streams.
 func (t *transport) StreamCh() <-chan net.Conn { return t.streams }
 
+// WriteToAddress needs no name, unless the other transport does.
+func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+	if inner, ok := t.Transport.(memberlist.NodeAwareTransport); ok {
+		return inner.WriteToAddress(b, a)
+	}
+	return t.WriteTo(b, a.Addr)
+}
+
 // DialTimeout dials until Shutdown.
 func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: timeout}
-	c, err := dialer.DialContext(t.down, "tcp", addr)
+	return t.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
+}
+
+// DialAddressTimeout dials until Shutdown.
+func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	c, err := t.connect(a, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +174,19 @@ func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, e
 	return s, nil
 }
 
-// DialAddressTimeout dials until Shutdown.
-func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
-	return t.DialTimeout(a.Addr, timeout)
+func (t *transport) connect(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	if t.dial != nil {
+		ctx, cancel := context.WithTimeout(t.down, timeout)
+		defer cancel()
+		return t.dial(ctx, "tcp", a.Addr)
+	}
+	if inner, ok := t.Transport.(memberlist.NodeAwareTransport); ok {
+		return inner.DialAddressTimeout(a, timeout)
+	}
+	return t.Transport.DialTimeout(a.Addr, timeout)
 }
 
-// Shutdown returns when the listeners' goroutines have ended.
+// Shutdown returns when the other transport has ended and nothing is open.
 func (t *transport) Shutdown() error {
 	t.mu.Lock()
 	again := t.down.Err() != nil
@@ -139,30 +195,21 @@ func (t *transport) Shutdown() error {
 	if again {
 		return nil
 	}
-	t.wg.Go(func() {
-		for {
-			select {
-			case <-t.NetTransport.PacketCh():
-			case <-t.stopped:
-				return
-			}
-		}
-	})
-	err := t.NetTransport.Shutdown()
+	err := t.Transport.Shutdown()
 	close(t.stopped)
 	t.wg.Wait()
-	for _, c := range t.open() {
-		c.Close()
+	for _, s := range t.held() {
+		s.Close()
 	}
 	return err
 }
 
-func (t *transport) open() []io.Closer {
+func (t *transport) held() []*stream {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	open := make([]io.Closer, 0, len(t.conns))
+	held := make([]*stream, 0, len(t.conns))
 	for s := range t.conns {
-		open = append(open, s)
+		held = append(held, s)
 	}
-	return open
+	return held
 }
