@@ -10,14 +10,14 @@
 // There is no central balancer and no control plane: agents meet on event
 // channels.
 //
-//	         client                                   peers
-//	           |                                        |
-//	       balancer  --- data channel ------------+     |
-//	       |      |                               |     |
-//	  web server  gate, queue                   channel --- filters
-//	                                              |
-//	  host feed --- load reports --- monitoring --+-- links     (who can be used)
-//	                                              +-- registry  (who exists)
+//	       client                                   peers
+//	         |                                        |
+//	     balancer  --- data channel ------------+     |
+//	     |      |                               |     |
+//	web server  gate, queue                   channel --- filters
+//	                                            |
+//	host feed --- load reports --- monitoring --+-- links     (who can be used)
+//	                                            +-- registry  (who exists)
 //
 // From the bottom up:
 //

@@ -58,7 +58,7 @@ func Start(t testing.TB, cfg Config) *Cluster {
 		n := &Node{Name: fmt.Sprintf("web%d", i+1), cluster: c, index: i, ip: fmt.Sprintf("10.0.0.%d", i+1)}
 		c.Nodes = append(c.Nodes, n)
 		t.Cleanup(func() {
-			if err := n.Stop(); err != nil && !n.killed {
+			if err := n.Stop(); err != nil && !n.killed && !n.seen {
 				t.Errorf("%s ended with %v", n.Name, err)
 			}
 		})

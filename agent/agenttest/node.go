@@ -28,7 +28,10 @@ type Node struct {
 	done    chan error
 	web     *web
 	client  *http.Client
-	killed  bool
+	killed  bool   // it ends with an error: all its sockets fail
+	seen    bool   // the test has seen how it ended
+	rename  string // its name when it is started again
+	rekey   []byte // its key when it is started again
 }
 
 // Start starts the web server and the agent; it returns when the agent
@@ -50,6 +53,12 @@ func (n *Node) Start() error {
 	if n.cluster.cfg.Configure != nil {
 		n.cluster.cfg.Configure(n.index, &cfg)
 	}
+	if n.rename != "" {
+		cfg.Name = n.rename
+	}
+	if n.rekey != nil {
+		cfg.Key = n.rekey
+	}
 	started := make(chan agent.Addresses, 1)
 	cfg.Started = func(at agent.Addresses) { started <- at }
 	a, err := agent.New(cfg)
@@ -57,7 +66,7 @@ func (n *Node) Start() error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n.agent, n.cancel, n.done, n.killed = a, cancel, make(chan error, 1), false
+	n.agent, n.cancel, n.done, n.killed, n.seen = a, cancel, make(chan error, 1), false, false
 	n.client = &http.Client{Transport: &http.Transport{DialContext: host.Dial, MaxIdleConnsPerHost: 64}, Timeout: time.Minute}
 	go func() { n.done <- a.Run(ctx) }()
 	select {
@@ -65,6 +74,7 @@ func (n *Node) Start() error {
 		return nil
 	case err := <-n.done:
 		n.done <- err
+		n.seen = true
 		return fmt.Errorf("run: %w", err)
 	}
 }
@@ -167,7 +177,12 @@ func (n *Node) Describe(t testing.TB) (node api.Node) {
 
 func (n *Node) ask(t testing.TB, path string, into any) {
 	t.Helper()
-	res, err := n.client.Get("http://" + n.At.Admin + path)
+	req, err := http.NewRequest(http.MethodGet, "http://"+n.At.Admin+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := n.client.Do(req)
 	if err != nil {
 		t.Errorf("ask %s for %s: %v", n.Name, path, err)
 		return
@@ -176,4 +191,39 @@ func (n *Node) ask(t testing.TB, path string, into any) {
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
 		t.Errorf("ask %s for %s: %v", n.Name, path, err)
 	}
+}
+
+// Rename has the node start under another name from now on.
+func (n *Node) Rename(name string) { n.rename = name }
+
+// Rekey has the node start with another gossip key from now on.
+func (n *Node) Rekey(key []byte) { n.rekey = key }
+
+// Wait waits until the agent ends by itself and returns what its Run did.
+func (n *Node) Wait() error {
+	err := <-n.done
+	n.done <- err
+	n.seen = true
+	return err
+}
+
+// Ready is the node's readiness.
+func (n *Node) Ready(t testing.TB) (r api.Readiness) {
+	t.Helper()
+	n.ask(t, "/readyz?verbose", &r)
+	return r
+}
+
+// Member is what the node knows of the member of that name; zero if it knows
+// none.
+func (n *Node) Member(t testing.TB, name string) api.Member {
+	t.Helper()
+	var list api.List[api.Member]
+	n.ask(t, "/v1/members", &list)
+	for _, m := range list.Items {
+		if m.Name == name {
+			return m
+		}
+	}
+	return api.Member{}
 }

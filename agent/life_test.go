@@ -1,0 +1,245 @@
+package agent_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kecho/agent"
+	"kecho/agent/agenttest"
+	"kecho/channel/registry"
+)
+
+// TestNameTaken holds that a second node of one name stops with a message that
+// says what to do, and that the first does not notice.
+func TestNameTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 3, Configure: func(i int, cfg *agent.Config) {
+			cfg.Name = []string{"web1", "web2", "spare"}[i]
+		}})
+		c.WaitLinked(t)
+		third := c.Nodes[2]
+		if err := third.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		third.Rename("web2")
+		err := third.Start()
+		if err == nil { // it listens before it has met the others
+			err = third.Wait()
+		}
+		if !errors.Is(err, registry.ErrNameTaken) || !strings.Contains(err.Error(), "--name") {
+			t.Errorf("a second web2 ended with %v, want ErrNameTaken and the flag to change", err)
+		}
+		if status, _ := c.Nodes[1].Get(t, "/"); status != http.StatusOK {
+			t.Errorf("the first web2 answers %d after that", status)
+		}
+	})
+}
+
+// TestKeyMismatch holds that a node with another gossip key stops and says why.
+func TestKeyMismatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 2, Configure: func(i int, cfg *agent.Config) {
+			cfg.Key = []byte("0123456789abcdef")
+		}})
+		c.WaitLinked(t)
+		second := c.Nodes[1]
+		if err := second.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		second.Rekey([]byte("fedcba9876543210"))
+		err := second.Start()
+		if err == nil {
+			err = second.Wait()
+		}
+		if !errors.Is(err, registry.ErrKeyMismatch) {
+			t.Errorf("a node with another key ended with %v, want ErrKeyMismatch", err)
+		}
+	})
+}
+
+// TestAlone holds that a node serves although its seed cannot be resolved, and
+// says so.
+func TestAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 1, Configure: func(i int, cfg *agent.Config) {
+			cfg.Join = []string{"10.9.9.9:7946"}
+		}})
+		if status, body := c.Nodes[0].Get(t, "/"); status != http.StatusOK || body != "web1" {
+			t.Errorf("got %d %q", status, body)
+		}
+		for _, check := range c.Nodes[0].Ready(t).Checks {
+			if check.Name == "peers" && !strings.Contains(check.Detail, "seeds are joined again") {
+				t.Errorf("readiness says of the peers only %q", check.Detail)
+			}
+		}
+	})
+}
+
+// TestUpstreamDown holds that a node without its web server has peers answer,
+// and its own again when it is back.
+func TestUpstreamDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 3})
+		c.WaitLinked(t)
+		first := c.Nodes[0]
+		if err := first.StopWeb(); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if status, body := first.Get(t, "/"); status != http.StatusOK || body == "web1" {
+				t.Errorf("got %d %q, want an answer of web2 or web3", status, body)
+			}
+		}
+		if first.Describe(t).Upstream.Up {
+			t.Error("the node says that its web server is up")
+		}
+		if !first.Ready(t).Ready {
+			t.Error("the node is not ready, although its peers take its requests")
+		}
+		if err := first.StartWeb(); err != nil {
+			t.Fatal(err)
+		}
+		agenttest.WaitFor(t, "the web server is found again", func() bool { return first.Describe(t).Upstream.Up })
+		if _, body := first.Get(t, "/"); body != "web1" {
+			t.Errorf("served by %q, want web1 itself", body)
+		}
+	})
+}
+
+// TestNobody holds that a request that nobody can serve is told so at once.
+func TestNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 1})
+		if err := c.Nodes[0].StopWeb(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		status, body := c.Nodes[0].Get(t, "/")
+		if status != http.StatusBadGateway || !strings.Contains(body, "cannot be reached") {
+			t.Errorf("got %d %q", status, body)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if c.Nodes[0].Ready(t).Ready {
+			t.Error("the node is ready")
+		}
+	})
+}
+
+// TestDrain holds that a node that stops finishes what it has, its own and its
+// peers', and that peers are told before.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 2, Work: 2 * time.Second, Configure: func(i int, cfg *agent.Config) {
+			cfg.SoftLimit = 1
+		}})
+		c.WaitLinked(t)
+		first, second := c.Nodes[0], c.Nodes[1]
+		answers := make(chan string, 2)
+		for range 2 { // one is served here, one by the peer
+			go func() {
+				status, body := first.Get(t, "/")
+				answers <- fmt.Sprint(status, " ", body)
+			}()
+			time.Sleep(100 * time.Millisecond)
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- second.Stop() }()
+		time.Sleep(200 * time.Millisecond)
+		if d := first.Member(t, "web2"); !d.Draining {
+			t.Errorf("the peer was not told of the drain: %+v", d)
+		}
+		got := map[string]bool{<-answers: true, <-answers: true}
+		if !got["200 web1"] || !got["200 web2"] {
+			t.Errorf("answers %v, want one of each server", got)
+		}
+		if err := <-stopped; err != nil {
+			t.Errorf("the drained node ended with %v", err)
+		}
+		agenttest.WaitFor(t, "the node has left", func() bool { return first.Member(t, "web2").Status == "left" })
+	})
+}
+
+// TestPartition holds that two halves of a cluster that could not reach each
+// other find together again by themselves.
+func TestPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 4})
+		c.WaitLinked(t)
+		c.Net.Partition([]string{"10.0.0.1", "10.0.0.2"}, []string{"10.0.0.3", "10.0.0.4"})
+		agenttest.WaitFor(t, "each half is alone", func() bool {
+			return len(c.Nodes[0].Peers(t)) == 1 && len(c.Nodes[3].Peers(t)) == 1
+		})
+		for _, n := range c.Nodes {
+			getMany(t, n, 8)
+		}
+		time.Sleep(2 * time.Minute)
+		c.Net.Heal()
+		c.WaitLinked(t)
+	})
+}
+
+// TestMalformed holds what a whole agent answers to requests that are none.
+func TestMalformed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 1})
+		tests := []struct {
+			name, request, status string
+		}{
+			{"not HTTP", "hello\r\n\r\n", "400"},
+			{"both lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+			{"no host", "GET / HTTP/1.1\r\n\r\n", "400"},
+			{"a head too large", "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 80<<10) + "\r\n\r\n", "431"},
+			{"its own answer comes back", "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 kecho-web1, 1.1 kecho-web1\r\n\r\n", "508"},
+			{"a tunnel", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "405"},
+			{"nothing wrong", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "200"},
+		}
+		for _, tt := range tests {
+			conn, err := c.Net.Host("10.0.0.1").Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.WriteString(conn, tt.request)
+			line, err := bufio.NewReader(conn).ReadString('\n')
+			if err != nil || !strings.HasPrefix(line, "HTTP/1.1 "+tt.status) {
+				t.Errorf("%s: answer %q (%v), want status %s", tt.name, line, err, tt.status)
+			}
+			conn.Close()
+		}
+	})
+}
+
+// TestAddressTaken holds that a taken address is named by its flag.
+func TestAddressTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, flag := range []string{"--listen", "--admin", "--link"} {
+		cfg := agent.Config{
+			Name: "web1", Upstream: "http://127.0.0.1:9",
+			Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Bind: "127.0.0.1:0",
+		}
+		*map[string]*string{"--listen": &cfg.Listen, "--admin": &cfg.Admin, "--link": &cfg.Link}[flag] = taken.Addr().String()
+		a, err := agent.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = a.Run(context.Background())
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), flag+" ") {
+			t.Errorf("%s taken: %v", flag, err)
+		}
+	}
+}
