@@ -51,10 +51,11 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 		return upload.blame(err)
 	}
 	defer res.Body.Close()
-	upload.answered(w)
 	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", time.Since(start)))
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
+		inbound(res.Header)
+		upload.answered(w, r, res.Header)
 		return upload.blame(passOn(w, res))
 	case !upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):
 		return fmt.Errorf("%w: status 101 and no websocket was asked for", errBadAnswer)
@@ -62,9 +63,8 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 	return becomeWebsocket(w, r, res)
 }
 
-// passOn passes on a final answer whose body is not yet read.
+// passOn passes on a final answer whose fields are end-to-end only.
 func passOn(w http.ResponseWriter, res *http.Response) error {
-	inbound(res.Header)
 	for name := range res.Trailer {
 		if trailerField(name) {
 			res.Header.Add("Trailer", name)

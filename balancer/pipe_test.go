@@ -62,7 +62,8 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// serveHTTP serves handler on pipes as an agent would, until the test ends.
+// serveHTTP serves handler on pipes as an agent would, until the test ends; in
+// a bubble only.
 func serveHTTP(t *testing.T, handler http.Handler) *pipes {
 	t.Helper()
 	l := newPipes()
@@ -78,6 +79,7 @@ func serveHTTP(t *testing.T, handler http.Handler) *pipes {
 	t.Cleanup(func() {
 		_ = server.Close()
 		done.Wait()
+		time.Sleep(time.Second) // net/http waits 500 ms before it closes some connections
 	})
 	return l
 }

@@ -85,55 +85,51 @@ func (b *upload) Close() error {
 	return nil
 }
 
-// What a web server that has answered did not read of a body is read here, so
-// that the client sees the answer and not a reset; beyond these bounds the
-// connection ends.
-const (
-	lingerFor   = 5 * time.Second
-	lingerBytes = 256 << 10
-)
+// lingerFor is how long a body that the web server did not want is still read,
+// so that its client sees the answer and not a reset.
+const lingerFor = time.Second
 
-// answered is to be called between the head's arrival and its writing. While
-// the client still sends, net/http would eat the rest of the body when the
-// answer begins, in the middle of what the web server reads.
-func (b *upload) answered(w http.ResponseWriter) {
+// answered is to be called between the head's arrival and its writing, with
+// the head. Where the client still sends, net/http must not eat the rest of
+// the body in the middle of what the web server reads (full duplex), and the
+// connection must end after the answer: net/http, in full duplex, takes up the
+// next request wherever its reading of this one stopped.
+func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Header) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.whole {
-		b.duplex = true
-		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 needs none
+	if b.whole || r.ProtoMajor != 1 {
+		return
 	}
+	b.duplex = http.NewResponseController(w).EnableFullDuplex() == nil
+	head["Connection"] = []string{"close"}
 }
 
 // end returns when nothing reads the body any more. A read that waits for a
-// client which sends nothing is broken off: the connection ends after the
-// answer then.
+// client which sends nothing is broken off: at once where there is no answer
+// yet, else after a moment.
 func (b *upload) end(w http.ResponseWriter) {
 	b.mu.Lock()
 	b.closed = true
-	reading, drain := b.reading, b.duplex && !b.whole
+	reading, duplex, whole := b.reading, b.duplex, b.whole
 	if reading {
 		b.idle = make(chan struct{})
 	}
 	b.mu.Unlock()
 	control := http.NewResponseController(w)
+	var err error
 	switch {
+	case whole:
+	case duplex:
+		_ = control.Flush() // the answer does not wait; an error ends the reading too
+		err = control.SetReadDeadline(time.Now().Add(lingerFor))
 	case reading:
-		if control.SetReadDeadline(time.Unix(1, 0)) == nil {
-			<-b.idle
-		}
-	case drain:
-		// net/http's own draining after a full-duplex handler can start two
-		// reads at once, and panics then (seen with Go 1.26.8).
-		if control.SetReadDeadline(time.Now().Add(lingerFor)) != nil {
-			return
-		}
-		if n, err := io.CopyN(io.Discard, b.body, lingerBytes); err != io.EOF || n == lingerBytes {
-			_ = control.SetReadDeadline(time.Unix(1, 0)) // it cannot fail the second time
-		}
+		err = control.SetReadDeadline(time.Unix(1, 0))
+	}
+	if reading && err == nil {
+		<-b.idle
 	}
 }
 
