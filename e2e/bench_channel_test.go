@@ -30,8 +30,8 @@ func BenchmarkChannel(b *testing.B) {
 					raw, ours := rawRelay(b, sinks, size, &done), channelRelay(b, sinks, size, &done)
 					var rawCost, ourCost cost
 					for b.Loop() {
-						rawCost.measure(func() { done.run(raw, sinks, burst) })
-						ourCost.measure(func() { done.run(ours, sinks, burst) })
+						rawCost.measure(burst, func() { done.run(raw, sinks, burst) })
+						ourCost.measure(burst, func() { done.run(ours, sinks, burst) })
 					}
 					report := func(value float64, unit string) { b.ReportMetric(value, unit) }
 					report(0, "ns/op")
@@ -104,12 +104,12 @@ type cost struct {
 	events    int
 }
 
-func (c *cost) measure(run func()) {
+func (c *cost) measure(events int, run func()) {
 	cpu, start := cpuTime(), time.Now()
 	run()
 	c.wall += time.Since(start)
 	c.cpu += cpuTime() - cpu
-	c.events++
+	c.events += events
 }
 
 func (c *cost) perEvent() float64 { return float64(c.wall) / float64(c.events) }
@@ -264,4 +264,3 @@ func benchListener(b *testing.B) net.Listener {
 	}
 	return ln
 }
-

@@ -52,7 +52,7 @@ var importTable = map[string]imports{
 	},
 	"cmd/kecho":      {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
 	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}},
-	"e2e":            {tests: []string{"agent/api", "cmd/kecho/demo"}},
+	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho/demo"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.
