@@ -82,8 +82,8 @@ type Balancer struct {
 	budget   policy.Budget // guarded by budgetMu
 }
 
-// New checks cfg and starts nothing; until Run, nothing waits in the queue for
-// its time and no peer is served.
+// New checks cfg and starts nothing. Before and after Run requests are served
+// here or not at all: no peer is asked, and none is served.
 func New(cfg Config) (*Balancer, error) {
 	if err := cfg.Limits.Check(); err != nil {
 		return nil, fmt.Errorf("balancer: %w", err)
@@ -138,21 +138,23 @@ var (
 // is done; then requests that are still being served for peers are cut off.
 // It is called once.
 func (b *Balancer) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(func() { b.gate.run(ctx) })
-	wg.Go(func() { b.upstream.run(ctx) })
 	if b.data != nil {
 		leave, err := b.join()
 		if err != nil {
-			return err
+			return fmt.Errorf("balancer: %w", err)
 		}
 		defer leave()
 	}
+	var wg sync.WaitGroup
+	wg.Go(func() { b.gate.run(ctx) })
+	wg.Go(func() { b.upstream.run(ctx) })
 	<-ctx.Done()
+	b.calls.stop()
 	b.exchanges.close()
 	b.stop(errStopped)
 	wg.Wait()
 	b.wg.Wait()
+	b.upstream.transport.CloseIdleConnections() // those of the last exchanges
 	return nil
 }
 
@@ -201,5 +203,6 @@ func (b *Balancer) join() (func(), error) {
 			b.exchanges.gone(s.Node)
 		}
 	})
+	b.calls.start()
 	return func() { stop(); leave() }, nil
 }

@@ -22,8 +22,7 @@ type call struct {
 	news   chan news
 	avoid  []channel.NodeID // peers that are not asked
 
-	pending []channel.NodeID // asked, and nothing final heard; guarded by calls.mu
-	unheard []channel.NodeID // asked, and nothing heard at all; guarded by calls.mu
+	asked   []part           // guarded by calls.mu
 	winner  channel.NodeID   // whose answer it is; guarded by calls.mu
 	cancels []channel.NodeID // who gets the next cancel; guarded by calls.mu
 
@@ -33,67 +32,108 @@ type call struct {
 	uploads   sync.WaitGroup
 }
 
-// maxNews is how much can be told to a call that is not listening. What an
-// honest peer says fits many times over; more is dropped.
-const maxNews = 32
-
-// news is what a peer says about a call, or what becomes of the peer.
-type news struct {
-	typ    channel.Type // typeTaken, typeBusy, typeAnswer, typeFailed or typeGone
-	from   channel.NodeID
-	attrs  channel.Attrs // what the peer describes itself with; immutable
-	head   *answerHead   // of an answer
-	header http.Header   // of an answer, checked
-	window int           // of a taken
-	reason string        // of a busy or failed
+// part is a peer's in a call.
+type part struct {
+	node  channel.NodeID
+	heard bool // it said something, so its own load counts the call
+	taken bool // it said that it serves the call
+	over  bool // nothing more is expected of it
 }
 
-// typeGone is no event: the link to the peer went down.
-const typeGone channel.Type = "gone"
+// news is what a peer says about a call, or what becomes of the peer. A call
+// gets at most one typeTaken and one of the others from each peer, and of this
+// node itself one typeBroken and one typeStopped: its channel has room for all.
+type news struct {
+	typ    channel.Type // typeTaken, typeBusy, typeAnswer, typeFailed, or one of the following
+	from   channel.NodeID
+	peer   string      // the peer's name, of an answer
+	head   *answerHead // of an answer
+	header http.Header // of an answer, checked
+	window int         // of a taken
+	reason string      // of a busy or failed
+}
 
-// typeBroken is no event: the client broke its request off.
-const typeBroken channel.Type = "broken"
+// What is news and no event.
+const (
+	typeGone    channel.Type = "gone"    // the link to the peer went down
+	typeBroken  channel.Type = "broken"  // the client broke its request off
+	typeStopped channel.Type = "stopped" // this node stops
+)
 
 // calls is the table of open calls.
 type calls struct {
-	mu     sync.Mutex
-	byID   map[channel.ID]*call          // guarded by mu
-	asked  map[channel.NodeID]int        // calls a peer is pending in; guarded by mu
-	sent   map[channel.NodeID]int        // calls a peer has not been heard of; guarded by mu
-	health policy.Health[channel.NodeID] // guarded by mu
+	mu      sync.Mutex
+	running bool                          // guarded by mu
+	byID    map[channel.ID]*call          // guarded by mu
+	pending map[channel.NodeID]int        // calls in which something is expected of a peer; guarded by mu
+	unheard map[channel.NodeID]int        // calls that a peer has not been heard of; guarded by mu
+	health  policy.Health[channel.NodeID] // guarded by mu
 }
 
 func newCalls() *calls {
 	return &calls{
-		byID:  make(map[channel.ID]*call),
-		asked: make(map[channel.NodeID]int),
-		sent:  make(map[channel.NodeID]int),
+		byID:    make(map[channel.ID]*call),
+		pending: make(map[channel.NodeID]int),
+		unheard: make(map[channel.NodeID]int),
 	}
 }
 
-func (cs *calls) open(c *call) {
+// start lets calls be opened.
+func (cs *calls) start() {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.byID[c.id] = c
+	cs.running = true
+}
+
+// stop ends the open calls; no others are opened.
+func (cs *calls) stop() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.running = false
+	for _, c := range cs.byID {
+		c.in.fail(errStopped)
+		c.out.fail(errStopped)
+		c.tell(news{typ: typeStopped})
+	}
+}
+
+// open adds c; false when no calls can be made now.
+func (cs *calls) open(c *call) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.running {
+		c.news = make(chan news, 2*c.copies+2)
+		cs.byID[c.id] = c
+	}
+	return cs.running
 }
 
 func (cs *calls) close(c *call) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	delete(cs.byID, c.id)
-	for _, node := range c.pending {
-		decrement(cs.asked, node)
+	for i := range c.asked {
+		cs.heardLocked(&c.asked[i])
+		cs.overLocked(&c.asked[i])
 	}
-	for _, node := range c.unheard {
-		decrement(cs.sent, node)
-	}
-	c.pending, c.unheard = nil, nil
 }
 
-func (cs *calls) get(id channel.ID) *call {
+// len is how many calls are open.
+func (cs *calls) len() int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.byID[id]
+	return len(cs.byID)
+}
+
+// copies is how many peers may be asked to serve the call id; 0 when it is not
+// open.
+func (cs *calls) copies(id channel.ID) int {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c := cs.byID[id]; c != nil {
+		return c.copies
+	}
+	return 0
 }
 
 // note is an OUT-filter at the end of a chain: these peers are asked now.
@@ -105,43 +145,58 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 		return sinks[:0]
 	}
 	for i := range sinks {
-		node := sinks[i].Node
-		c.pending = append(c.pending, node)
-		c.unheard = append(c.unheard, node)
-		cs.asked[node]++
-		cs.sent[node]++
+		c.asked = append(c.asked, part{node: sinks[i].Node})
+		cs.pending[sinks[i].Node]++
+		cs.unheard[sinks[i].Node]++
 	}
 	return sinks
 }
 
-// heard notes that a peer said something about c, so that its own load counts
-// the call from now on.
-func (cs *calls) heard(c *call, node channel.NodeID) {
+// hear is the open call id, of which the peer says something; nil when there
+// is none, or when the peer was not asked.
+func (cs *calls) hear(id channel.ID, node channel.NodeID) *call {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if i := slices.Index(c.unheard, node); i >= 0 {
-		c.unheard = slices.Delete(c.unheard, i, i+1)
-		decrement(cs.sent, node)
+	c := cs.byID[id]
+	if c == nil {
+		return nil
 	}
+	a := c.part(node)
+	if a == nil {
+		return nil
+	}
+	cs.heardLocked(a)
+	return c
 }
 
-// done notes that nothing more is expected of a peer for c, and returns how
-// many peers are left.
-func (cs *calls) done(c *call, node channel.NodeID) int {
+// took notes that the peer serves the call; false when it said so before.
+func (cs *calls) took(c *call, node channel.NodeID) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if i := slices.Index(c.pending, node); i >= 0 {
-		c.pending = slices.Delete(c.pending, i, i+1)
-		decrement(cs.asked, node)
-	}
-	return len(c.pending)
+	a := c.part(node)
+	first := !a.taken && !a.over
+	a.taken = true
+	return first
 }
 
-// won notes whose answer is the call's.
-func (cs *calls) won(c *call, node channel.NodeID) {
+// over notes that nothing more is expected of a peer for c; false when that
+// was so before.
+func (cs *calls) over(c *call, node channel.NodeID) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	return cs.overLocked(c.part(node))
+}
+
+// won notes that the call's answer is the peer's; false when it was before, or
+// nothing more was expected.
+func (cs *calls) won(c *call, node channel.NodeID) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c.winner != 0 || c.part(node).over {
+		return false
+	}
 	c.winner = node
+	return true
 }
 
 // isWinner reports whether the call's answer is the peer's.
@@ -157,59 +212,64 @@ func (cs *calls) follows(e *channel.Event, s *channel.Sink) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.byID[e.Re]
-	switch {
-	case c == nil:
+	if c == nil {
 		return false
-	case e.Type == typeCancel:
+	}
+	if e.Type == typeCancel {
 		return slices.Contains(c.cancels, s.Node)
 	}
-	return slices.Contains(c.pending, s.Node) && (c.winner == 0 || c.winner == s.Node)
+	a := c.part(s.Node)
+	return a != nil && !a.over && (c.winner == 0 || c.winner == s.Node)
 }
 
-// losers has the next cancel go to everybody but the winner, of whom nothing
-// is expected then; it reports whether there is anybody.
+// losers has the next cancel go to everybody but the winner, and expects
+// nothing of them; it reports whether there is anybody.
 func (cs *calls) losers(c *call) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c.cancels = c.cancels[:0]
-	for _, node := range c.pending {
-		if node != c.winner {
-			c.cancels = append(c.cancels, node)
-			decrement(cs.asked, node)
+	for i := range c.asked {
+		if a := &c.asked[i]; a.node != c.winner && cs.overLocked(a) {
+			c.cancels = append(c.cancels, a.node)
 		}
 	}
-	c.pending = slices.DeleteFunc(c.pending, func(node channel.NodeID) bool { return node != c.winner })
 	return len(c.cancels) > 0
 }
 
-// everybody has the next cancel go to all who are pending; it reports whether
-// there is anybody.
+// everybody has the next cancel go to all of whom something is expected; it
+// reports whether there is anybody.
 func (cs *calls) everybody(c *call) bool {
+	nodes := cs.pendingOf(c)
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	c.cancels = append(c.cancels[:0], c.pending...)
-	return len(c.cancels) > 0
+	c.cancels = nodes
+	return len(nodes) > 0
 }
 
-// len is how many calls are open.
-func (cs *calls) len() int {
+// asked is how many peers were asked.
+func (cs *calls) asked(c *call) int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return len(cs.byID)
+	return len(c.asked)
 }
 
-// pendingOf is a copy of the peers of which something is expected.
-func (cs *calls) pendingOf(c *call) []channel.NodeID {
+// pendingOf is the peers of which something is expected.
+func (cs *calls) pendingOf(c *call) (nodes []channel.NodeID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return slices.Clone(c.pending)
+	for i := range c.asked {
+		if !c.asked[i].over {
+			nodes = append(nodes, c.asked[i].node)
+		}
+	}
+	return nodes
 }
 
 // sentTo is how many calls a peer was given and has not been heard of.
 func (cs *calls) sentTo(node channel.NodeID) int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.sent[node]
+	return cs.unheard[node]
 }
 
 // gone tells every call that waits for the peer.
@@ -218,24 +278,49 @@ func (cs *calls) gone(node channel.NodeID) {
 	defer cs.mu.Unlock()
 	cs.health.Gone(node)
 	for _, c := range cs.byID {
-		if slices.Contains(c.pending, node) {
+		a := c.part(node)
+		if a == nil || !cs.overLocked(a) {
+			continue
+		}
+		if c.winner == node {
+			c.in.fail(errLost)
+		} else {
 			c.tell(news{typ: typeGone, from: node})
-			if c.winner == node {
-				c.in.fail(errLost)
-			}
-			if c.copies == 1 {
-				c.out.fail(errLost)
-			}
+		}
+		if c.copies == 1 {
+			c.out.fail(errLost)
 		}
 	}
 }
 
-// tell does not block.
-func (c *call) tell(n news) {
-	select {
-	case c.news <- n:
-	default:
+// part is the peer's part in c; nil when it was not asked. calls.mu is held.
+func (c *call) part(node channel.NodeID) *part {
+	for i := range c.asked {
+		if c.asked[i].node == node {
+			return &c.asked[i]
+		}
 	}
+	return nil
+}
+
+// tell does not block: see news.
+func (c *call) tell(n news) { c.news <- n }
+
+func (cs *calls) heardLocked(a *part) {
+	if !a.heard {
+		a.heard = true
+		decrement(cs.unheard, a.node)
+	}
+}
+
+// overLocked reports whether it was not over before.
+func (cs *calls) overLocked(a *part) bool {
+	if a.over {
+		return false
+	}
+	a.over = true
+	decrement(cs.pending, a.node)
+	return true
 }
 
 func decrement(counts map[channel.NodeID]int, node channel.NodeID) {
@@ -246,9 +331,9 @@ func decrement(counts map[channel.NodeID]int, node channel.NodeID) {
 
 // limit is how much one peer may be asked at most.
 type limit struct {
-	asked int           // calls it is pending in
-	sent  int           // calls it was given and has not been heard of
-	now   time.Duration // on the gate's clock
+	pending int           // calls in which something is expected of it
+	unheard int           // calls that it was given and has not been heard of
+	now     time.Duration // on the gate's clock
 }
 
 // mayAsk says whether the call id may go to the peer.
@@ -257,7 +342,7 @@ func (cs *calls) mayAsk(id channel.ID, node channel.NodeID, most limit) bool {
 	defer cs.mu.Unlock()
 	c := cs.byID[id]
 	return c != nil && !slices.Contains(c.avoid, node) &&
-		cs.asked[node] < most.asked && cs.sent[node] < most.sent &&
+		cs.pending[node] < most.pending && cs.unheard[node] < most.unheard &&
 		!cs.health.Ejected(most.now, node)
 }
 

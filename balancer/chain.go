@@ -14,12 +14,13 @@ const reportValid = 3 * time.Second
 // least loaded, what follows a request to where the request went, answers to
 // where it came from.
 func (b *Balancer) outFilter() channel.Filter {
+	copies := func(e *channel.Event) int { return b.calls.copies(e.ID) }
 	request := filters.Chain(
 		filters.RemoteOnly,
 		filters.Taking,
 		filters.Fresh(reportValid, time.Now),
 		filters.Where(b.mayAsk),
-		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: b.copiesFor, Sent: b.calls.sentTo}),
+		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: copies, Sent: b.calls.sentTo}),
 		b.chosen.Record,
 		b.calls.note,
 	)
@@ -46,9 +47,9 @@ func (b *Balancer) mayAsk(e *channel.Event, s *channel.Sink) bool {
 	places, known := filters.CapacityIn(s.Attrs)
 	load, reported := filters.LoadIn(s.Attrs)
 	return b.calls.mayAsk(e.ID, s.Node, limit{
-		asked: b.cfg.PerPeer,
-		sent:  sendRoom(load, places, known && reported),
-		now:   b.gate.now(),
+		pending: b.cfg.PerPeer,
+		unheard: sendRoom(load, places, known && reported),
+		now:     b.gate.now(),
 	})
 }
 
@@ -59,12 +60,4 @@ func sendRoom(load float64, places int64, known bool) int {
 		return 1 // try it: it answers busy if it is
 	}
 	return int(float64(places)*(1-min(load, 1)) + 0.5)
-}
-
-// copiesFor is how many peers get a request.
-func (b *Balancer) copiesFor(e *channel.Event) int {
-	if c := b.calls.get(e.ID); c != nil {
-		return c.copies
-	}
-	return 0
 }

@@ -1,15 +1,16 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"kecho/channel"
-	"kecho/filters"
 )
 
 // maxTries is how many peers in turn are asked before a request waits here
@@ -24,6 +25,7 @@ const (
 	nobody                 // no peer had room, by what they say
 	refused                // those who were asked began nothing
 	vanished               // it may have been begun, and there is no answer
+	muted                  // nothing was heard, and it may be repeated
 	ended                  // the client is gone, or the time is over
 )
 
@@ -36,8 +38,11 @@ func (b *Balancer) forward(j *job) bool {
 		b.giveUp(j, err)
 		return true
 	}
+	j.avoid = nil // who was busy a while ago need not be now
 	for range maxTries {
-		switch res, err := b.ask(ctx, j); res {
+		res, err := b.ask(ctx, j)
+		j.trouble = errorText(err)
+		switch res {
 		case answered:
 			return true
 		case ended:
@@ -48,101 +53,97 @@ func (b *Balancer) forward(j *job) bool {
 			return false
 		case refused:
 			if !j.payload.fresh() {
-				return !b.fail(j)
+				b.fail(j)
+				return true
 			}
 		case vanished:
 			j.lost = true
-			j.trouble = err.Error()
 			if !b.mayRepeat(j) {
-				return !b.fail(j)
+				b.fail(j)
+				return true
 			}
-			b.count.retries.Add(1)
+		case muted:
+			j.lost = true
 		}
 	}
 	return false
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // ask gives the request to the peers that the OUT-filter picks, and has the
 // first answer written.
 func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 	c := b.newCall(j)
-	b.calls.open(c)
+	if !b.calls.open(c) {
+		return nobody, errStopped
+	}
 	b.first.Open(c.id)
 	defer b.closeCall(c)
-	if !j.payload.fits() {
-		ctx = j.r.Context() // an upload takes as long as it takes; the peer's web server has a time to answer in then
-	}
 	if res, err := b.submitRequest(ctx, j, c); res != answered {
 		return res, err
 	}
 	silence := time.NewTimer(b.cfg.Silence)
 	defer silence.Stop()
-	upload := newUpload(j.payload.rest, j.r)
+	upload := newUpload(j.payload.rest, j.payload.length, j.r)
 	defer b.endUpload(j, c, upload)
-	for {
+	none, err := refused, errBusy // what it was if nobody answers
+	for left := b.calls.asked(c); left > 0; {
 		select {
 		case n := <-c.news:
 			switch n.typ {
 			case typeTaken:
 				silence.Stop()
-				b.startUpload(c, upload, n, j)
+				if b.startUpload(c, upload, n, j) {
+					ctx = j.r.Context() // it takes as long as it takes; then the peer's web server has its time to answer
+				}
 				continue
 			case typeAnswer:
 				b.answer(j, c, n)
 				return answered, nil
 			case typeBroken:
 				return ended, errUpload
-			}
-			left := b.calls.done(c, n.from)
-			if n.typ != typeBusy {
-				b.lostPeer(j, n)
-			} else {
+			case typeStopped:
+				return ended, errStopped
+			case typeBusy:
 				b.count.copies.busy.Add(1)
+			default:
+				none, err = vanished, b.lostPeer(j, n)
 			}
+			left--
 			j.avoid = append(j.avoid, n.from)
-			if left > 0 {
-				continue
-			}
-			if n.typ == typeBusy {
-				return refused, nil
-			}
-			return vanished, lostError(n)
 		case <-silence.C:
-			if j.repeatable && j.payload.kept() {
+			if b.mayRepeat(j) {
 				b.silent(j, c)
-				return vanished, errSilent
+				return muted, errSilent
 			}
 		case <-ctx.Done():
 			b.cancel(c)
 			return ended, context.Cause(ctx)
 		}
 	}
+	return none, err
 }
 
 var (
 	errSilent = errors.New("the peer said nothing about the request")
+	errBusy   = errors.New("the peers that were asked are busy")
 	errPeer   = errors.New("the peer failed")
 )
 
-func lostError(n news) error {
-	if n.typ == typeGone {
-		return errLost
-	}
-	return errors.Join(errPeer, errors.New(n.reason))
-}
-
 // newCall makes the call for one try.
 func (b *Balancer) newCall(j *job) *call {
-	c := &call{id: b.data.NextID(), copies: 1, out: newOutflow(0), news: make(chan news, maxNews), avoid: j.avoid}
-	if extra := b.cfg.Copies - 1; extra > 0 && j.repeatable && j.payload.fits() {
-		b.budgetMu.Lock()
-		if b.budget.Spend(b.gate.now(), extra) {
-			c.copies += extra
-		}
-		b.budgetMu.Unlock()
+	c := &call{id: b.data.NextID(), copies: 1, out: newOutflow(0), avoid: j.avoid}
+	if extra := b.cfg.Copies - 1; extra > 0 && j.repeatable && j.payload.fits() && b.spend(extra) {
+		c.copies += extra
 	}
 	c.in = newInflow(windowFor(b.calls.len()), func(n int) {
-		b.submit(c.id, typeCredit, packAmount(n))
+		_ = b.give(j.r.Context(), channel.Event{Type: typeCredit, Re: c.id, Body: packAmount(n)}) // else the peer is out of reach
 	})
 	return c
 }
@@ -151,7 +152,7 @@ func (b *Balancer) newCall(j *job) *call {
 // it.
 func (b *Balancer) submitRequest(ctx context.Context, j *job, c *call) (result, error) {
 	head := requestHead{
-		Method: j.r.Method, Target: targetOf(j.r), Host: j.r.Host,
+		Method: j.r.Method, Target: j.target, Host: j.r.Host,
 		Length: j.payload.length, Window: int64(c.in.window),
 	}
 	for name := range j.r.Trailer {
@@ -183,9 +184,11 @@ func (b *Balancer) submitRequest(ctx context.Context, j *job, c *call) (result, 
 	_, err = b.data.Submit(ctx, e)
 	switch {
 	case err == nil:
-		b.count.copies.sent.Add(uint64(len(b.calls.pendingOf(c))))
+		b.count.copies.sent.Add(uint64(b.calls.asked(c)))
 		return answered, nil
-	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil:
+		return ended, context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
 		return ended, errTimeout
 	case errors.Is(err, channel.ErrNoSink):
 		return nobody, err
@@ -194,11 +197,12 @@ func (b *Balancer) submitRequest(ctx context.Context, j *job, c *call) (result, 
 	return refused, err
 }
 
-// startUpload sends the rest of the request's body to the peer that took it.
-func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) {
+// startUpload sends the request's body to the peer that took it, unless it has
+// it; it reports whether anything is sent.
+func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) bool {
 	c.out.add(n.window)
 	if c.uploading || j.payload.fits() {
-		return
+		return false
 	}
 	c.uploading = true
 	if j.payload.kept() {
@@ -214,11 +218,16 @@ func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) {
 			_, err := b.data.Submit(ctx, channel.Event{Type: typeRequestBody, Priority: channel.Bulk, Re: c.id, Body: chunk})
 			return err
 		})
-		if errors.Is(err, errSource) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, errSource):
 			b.cancel(c)
 			c.tell(news{typ: typeBroken})
+		default:
+			b.endPart(c, news{typ: typeFailed, from: n.from, reason: err.Error()})
 		}
 	})
+	return true
 }
 
 // endUpload returns when nothing reads the client's body any more.
@@ -226,8 +235,8 @@ func (b *Balancer) endUpload(j *job, c *call, body *upload) {
 	if !c.uploading {
 		return
 	}
-	c.out.fail(errCanceled)
 	c.endUpload()
+	c.out.fail(errCanceled)
 	body.end(&j.w)
 	c.uploads.Wait()
 }
@@ -261,12 +270,8 @@ func (b *Balancer) describeAnswer(j *job, n news) {
 	if len(n.head.Trailer) > 0 {
 		n.header["Trailer"] = slices.Clone(n.head.Trailer)
 	}
-	peer, ok := filters.Name.In(n.attrs)
-	if !ok {
-		peer = "peer"
-	}
 	ours := j.w.Header()
-	ours["Proxy-Status"] = []string{pseudonym(b.cfg.Name) + "; next-hop=" + quoted(peer) + "; details=\"overflow\""}
+	ours["Proxy-Status"] = []string{pseudonym(b.cfg.Name) + "; next-hop=" + quoted(cmp.Or(n.peer, "peer")) + "; details=\"overflow\""}
 	ours["Server-Timing"] = with(ours["Server-Timing"], timing("peer", time.Since(j.start)))
 }
 
@@ -280,13 +285,17 @@ func (b *Balancer) silent(j *job, c *call) {
 	b.cancel(c)
 }
 
-// lostPeer notes that a peer began a request and has no answer.
-func (b *Balancer) lostPeer(j *job, n news) {
+// lostPeer notes that a peer may have begun a request and has no answer, and
+// says why.
+func (b *Balancer) lostPeer(j *job, n news) error {
 	b.count.copies.lost.Add(1)
-	if n.from != 0 {
+	err := errLost
+	if n.typ != typeGone { // which is nobody's peer any more
+		err = fmt.Errorf("%w: %s", errPeer, n.reason)
 		b.calls.failed(b.gate.now(), n.from, b.peers())
 	}
-	b.log.Info("a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", lostError(n))
+	b.log.Info("a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", err)
+	return err
 }
 
 // peers is how many nodes have the data channel open.
@@ -324,7 +333,23 @@ func (b *Balancer) submit(re channel.ID, typ channel.Type, body []byte) {
 	if typ == typeCancel {
 		e.Priority = channel.Normal // so that it does not overtake its request
 	}
-	if _, err := b.data.Submit(b.base, e); err != nil {
+	if _, err := b.data.Submit(context.Background(), e); err != nil { // it does not wait
 		b.count.unsent.Add(1)
 	}
+}
+
+// give sends an urgent event that the other side waits for without end: where
+// the urgent queue of the link is full it takes its turn with the bulk. It
+// blocks then, until ctx is done.
+func (b *Balancer) give(ctx context.Context, e channel.Event) error {
+	e.Priority = channel.Urgent
+	_, err := b.data.Submit(ctx, e)
+	if errors.Is(err, channel.ErrQueueFull) {
+		e.Priority = channel.Bulk
+		_, err = b.data.Submit(ctx, e)
+	}
+	if err != nil {
+		b.count.unsent.Add(1)
+	}
+	return err
 }

@@ -25,9 +25,16 @@ type job struct {
 	repeatable bool
 	avoid      []channel.NodeID // peers that were asked
 	route      Route
-	trouble    string // what happened to it so far, for the last word
+	target     string // path and query as the client sent them
+	trouble    string // what happened to it last, for the log
 	lost       bool   // a peer or the web server may have begun it
+	repeats    int    // how often it was begun again
 }
+
+// maxRepeats is how often a request is begun again after a loss (DESIGN
+// section 10: 2 tries beyond the first), so that one that kills servers does
+// not kill them all.
+const maxRepeats = 2
 
 // recorder is the client's ResponseWriter; it knows whether and what it was
 // answered.
@@ -67,8 +74,15 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(&j.w, http.StatusLoopDetected, 0, "the request came through this agent before: the web server behind it sends requests back; correct its --upstream")
 		return
 	}
+	j.target = targetOf(r)
+	if err := validRequestLine(&outgoing{method: r.Method, target: j.target, host: r.Host, header: r.Header}); err != nil {
+		refuse(&j.w, http.StatusBadRequest, 0, err.Error()) // here, or each peer would fail with it
+		return
+	}
 	j.deadline = j.start.Add(b.cfg.Timeout)
 	j.header = b.rewriter.outbound(r)
+	w.Header()["Via"] = []string{b.rewriter.via(1, 1)}
+	w.Header()["X-Request-Id"] = j.header["X-Request-Id"]
 	j.payload = payload{rest: r.Body, length: r.ContentLength, budget: &b.replay}
 	defer j.payload.release()
 	j.repeatable = isRepeatable(r)
@@ -89,7 +103,7 @@ func (b *Balancer) carry(j *job, v policy.Verdict) {
 		var done bool
 		switch v {
 		case policy.Start:
-			done = b.local(j)
+			done = b.local(j) || j.ticket.Movable && b.forward(j)
 		case policy.Overflow:
 			done = b.forward(j)
 		case policy.Shed:
@@ -112,7 +126,8 @@ func (b *Balancer) carry(j *job, v policy.Verdict) {
 }
 
 // local has this node's web server answer; the place at the gate is given
-// back. It reports false when the request can still be answered otherwise.
+// back. It reports false when the request can still be answered: nothing was
+// begun, or it may be begun again.
 func (b *Balancer) local(j *job) bool {
 	defer b.gate.finish()
 	j.route = RouteLocal
@@ -130,37 +145,44 @@ func (b *Balancer) local(j *job) bool {
 	case errors.Is(err, errUpload) || j.r.Context().Err() != nil:
 		b.giveUp(j, err)
 		return true
+	case errors.Is(err, errUpstreamTimeout):
+		b.giveUp(j, errTimeout)
+		return true
 	}
 	j.trouble = err.Error()
 	if errors.Is(err, errUpstreamDown) {
-		return false // nothing was sent
+		j.payload.begun = false // nothing was sent, so nothing was read
+		return false
 	}
 	j.lost = true
 	if b.mayRepeat(j) {
-		b.log.Info("a request that the web server lost is tried at a peer", "method", j.r.Method, "err", err)
-		b.count.retries.Add(1)
-		return b.forward(j) || !b.fail(j)
+		b.log.Info("a request that the web server lost is begun again", "method", j.r.Method, "err", err)
+		return false
 	}
-	if errors.Is(err, errUpstreamTimeout) {
-		refuse(&j.w, http.StatusGatewayTimeout, 0, "the web server did not answer in time")
-		return true
-	}
-	return !b.fail(j)
+	b.fail(j)
+	return true
 }
 
 // mayRepeat says whether a request that may have been begun somewhere can be
 // begun elsewhere too, and takes that from the budget.
 func (b *Balancer) mayRepeat(j *job) bool {
-	if !j.repeatable || !j.ticket.Movable || !j.payload.fresh() {
+	if !j.repeatable || j.repeats == maxRepeats || !j.payload.fresh() || !b.spend(1) {
 		return false
 	}
-	b.budgetMu.Lock()
-	defer b.budgetMu.Unlock()
-	return b.budget.Spend(b.gate.now(), 1)
+	j.repeats++
+	b.count.retries.Add(1)
+	return true
 }
 
-// fail answers that nobody could serve the request, and returns false.
-func (b *Balancer) fail(j *job) bool {
+// spend takes n extra copies from the budget, if there is room for them.
+func (b *Balancer) spend(n int) bool {
+	b.budgetMu.Lock()
+	defer b.budgetMu.Unlock()
+	return b.budget.Spend(b.gate.now(), n)
+}
+
+// fail answers that nobody could serve the request.
+func (b *Balancer) fail(j *job) {
 	j.route = RouteRejected
 	b.log.Warn("a request was not served", "method", j.r.Method, "why", j.trouble)
 	message := "the web server cannot be reached and no peer could take the request"
@@ -168,7 +190,6 @@ func (b *Balancer) fail(j *job) bool {
 		message = "the server that worked on the request was lost, and it may not be repeated"
 	}
 	refuse(&j.w, http.StatusBadGateway, 0, message)
-	return false
 }
 
 // giveUp ends a request whose client is gone or whose time is over.
@@ -180,6 +201,8 @@ func (b *Balancer) giveUp(j *job, err error) {
 		refuse(&j.w, http.StatusGatewayTimeout, b.retryAfter(), "no server had time for the request")
 	case errors.Is(err, errUpload) && j.r.Context().Err() == nil:
 		refuse(&j.w, http.StatusBadRequest, 0, "the request's body broke off or is malformed")
+	case errors.Is(err, errStopped):
+		refuse(&j.w, http.StatusServiceUnavailable, b.retryAfter(), "the agent stops; try again")
 	default:
 		b.count.abandoned.Add(1)
 		panic(http.ErrAbortHandler) // nobody listens

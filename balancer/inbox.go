@@ -1,9 +1,11 @@
 package balancer
 
 import (
+	"errors"
 	"fmt"
 
 	"kecho/channel"
+	"kecho/filters"
 )
 
 // The handlers of what peers say about this node's calls. They run on the
@@ -11,7 +13,7 @@ import (
 // call, and nothing else.
 
 func (b *Balancer) onTaken(e *channel.Event) {
-	c := b.heardOf(e)
+	c := b.calls.hear(e.Re, e.ID.Source)
 	if c == nil {
 		return
 	}
@@ -20,17 +22,21 @@ func (b *Balancer) onTaken(e *channel.Event) {
 		b.malformed(c, e, err)
 		return
 	}
-	c.tell(news{typ: typeTaken, from: e.ID.Source, window: min(window, maxWindow)})
-}
-
-func (b *Balancer) onBusy(e *channel.Event) {
-	if c := b.heardOf(e); c != nil {
-		c.tell(news{typ: typeBusy, from: e.ID.Source, reason: unpackReason(e.Body)})
+	if b.calls.took(c, e.ID.Source) {
+		c.tell(news{typ: typeTaken, from: e.ID.Source, window: window})
 	}
 }
 
+func (b *Balancer) onBusy(e *channel.Event) {
+	c := b.calls.hear(e.Re, e.ID.Source)
+	if c == nil {
+		return
+	}
+	b.endPart(c, news{typ: typeBusy, from: e.ID.Source, reason: unpackReason(e.Body)})
+}
+
 func (b *Balancer) onRead(e *channel.Event) {
-	c := b.heardOf(e)
+	c := b.calls.hear(e.Re, e.ID.Source)
 	if c == nil {
 		return
 	}
@@ -43,22 +49,27 @@ func (b *Balancer) onRead(e *channel.Event) {
 }
 
 func (b *Balancer) onAnswer(e *channel.Event) {
-	c := b.heardOf(e)
+	c := b.calls.hear(e.Re, e.ID.Source)
 	if c == nil || b.calls.isWinner(c, e.ID.Source) {
 		return // a second head says nothing
 	}
-	b.calls.won(c, e.ID.Source)
-	n := news{typ: typeAnswer, from: e.ID.Source, attrs: e.From, head: new(answerHead)}
+	n := news{typ: typeAnswer, from: e.ID.Source, head: new(answerHead)}
+	n.peer, _ = filters.Name.In(e.From)
 	first, err := n.unpack(e.Body)
-	if err == nil {
-		err = c.in.push(first, n.head.Fin, nil)
+	if err == nil && !b.calls.won(c, e.ID.Source) {
+		err = errPartOver
 	}
 	if err != nil {
+		b.first.Close(c.id) // it is none, so another peer's may be the first
+		b.first.Open(c.id)
 		b.malformed(c, e, err)
 		return
 	}
+	_ = c.in.push(chunk{data: first, fin: n.head.Fin}) // unpack has seen that it fits
 	c.tell(n)
 }
+
+var errPartOver = errors.New("an answer after a refusal or a failure")
 
 // unpack reads and checks the head of an answer.
 func (n *news) unpack(body []byte) (first []byte, err error) {
@@ -68,6 +79,9 @@ func (n *news) unpack(body []byte) (first []byte, err error) {
 	if n.head.Status < 200 || n.head.Status > 999 {
 		return nil, fmt.Errorf("status %d is no final one", n.head.Status)
 	}
+	if n.head.Length < -1 || len(first) > maxChunk {
+		return nil, fmt.Errorf("%d bytes of a body of length %d", len(first), n.head.Length)
+	}
 	if err := checkTrailers(n.head.Trailer); err != nil {
 		return nil, err
 	}
@@ -76,7 +90,7 @@ func (n *news) unpack(body []byte) (first []byte, err error) {
 }
 
 func (b *Balancer) onAnswerBody(e *channel.Event) {
-	c := b.heardOf(e)
+	c := b.calls.hear(e.Re, e.ID.Source)
 	if c == nil {
 		return
 	}
@@ -86,32 +100,28 @@ func (b *Balancer) onAnswerBody(e *channel.Event) {
 }
 
 func (b *Balancer) onFailed(e *channel.Event) {
-	if c := b.heardOf(e); c != nil {
-		b.callFailed(c, e, unpackReason(e.Body))
+	c := b.calls.hear(e.Re, e.ID.Source)
+	if c == nil {
+		return
 	}
-}
-
-// heardOf is the open call that e is about; nil when there is none any more.
-func (b *Balancer) heardOf(e *channel.Event) *call {
-	c := b.calls.get(e.Re)
-	if c != nil {
-		b.calls.heard(c, e.ID.Source)
-	}
-	return c
+	b.endPart(c, news{typ: typeFailed, from: e.ID.Source, reason: unpackReason(e.Body)})
 }
 
 // malformed ends a peer's part in a call after an event that makes no sense.
 func (b *Balancer) malformed(c *call, e *channel.Event, err error) {
 	b.count.malformed.Add(1)
 	b.log.Warn("a peer sent an event that makes no sense; its part in the call is over", "type", e.Type, "peer", e.ID.Source, "err", err)
-	b.callFailed(c, e, err.Error())
+	b.endPart(c, news{typ: typeFailed, from: e.ID.Source, reason: err.Error()})
 }
 
-// callFailed ends a peer's part in a call: its answer breaks off, or there
-// will be none.
-func (b *Balancer) callFailed(c *call, e *channel.Event, reason string) {
-	if b.calls.isWinner(c, e.ID.Source) {
-		c.in.fail(fmt.Errorf("%w: %s", errPeer, reason))
+// endPart ends a peer's part in a call: its answer breaks off, or there will
+// be none.
+func (b *Balancer) endPart(c *call, n news) {
+	switch {
+	case !b.calls.over(c, n.from):
+	case b.calls.isWinner(c, n.from):
+		c.in.fail(fmt.Errorf("%w: %s", errPeer, n.reason))
+	default:
+		c.tell(n)
 	}
-	c.tell(news{typ: typeFailed, from: e.ID.Source, reason: reason})
 }

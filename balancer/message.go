@@ -34,9 +34,6 @@ const (
 	maxHead        = 60 << 10 // bytes of a packed head
 	maxChunk       = channel.MaxChunk
 	maxReason      = 128 // bytes of a reason in words
-	moreFollows    = 0   // flag of a body event: not the last one
-	finPlain       = 1   // flag: the last one
-	finTrailers    = 2   // flag: the last one, and trailers in place of data
 )
 
 // field is one header field.
@@ -63,11 +60,6 @@ type answerHead struct {
 	Length  int64 // of the body; -1: not known
 	Fin     bool  // the whole body is in this event
 	Trailer []string
-}
-
-// trailers is what a last body event carries in place of data.
-type trailers struct {
-	Fields []field
 }
 
 // errHead says that a head cannot travel as an event; the request stays here.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"kecho/channel"
@@ -45,10 +46,12 @@ func (b *Balancer) onRequest(e *channel.Event) {
 		return
 	}
 	window := windowFor(b.exchanges.len())
-	x.in = newInflow(max(window, len(first)), func(n int) { b.submit(x.id, typeRead, packAmount(n)) })
+	x.in = newInflow(window, func(n int) {
+		_ = b.give(x.ctx, channel.Event{Type: typeRead, Re: x.id, Body: packAmount(n)}) // else the owner is out of reach
+	})
 	x.out = newOutflow(int(min(max(x.head.Window, 0), maxWindow)))
 	x.ctx, x.cancel = context.WithCancelCause(b.base)
-	_ = x.in.push(first, x.head.Fin, nil) // it fits: the window is at least as large
+	_ = x.in.push(chunk{data: first, fin: x.head.Fin}) // unpack has seen that it fits
 	if !b.exchanges.add(x, &b.wg, func() { b.serve(x, window) }) {
 		x.cancel(errStopped)
 		b.gate.finish()
@@ -158,11 +161,12 @@ func (t taken) stop() {
 }
 
 func (b *Balancer) sayTaken(x *exchange, window int) taken {
-	say := func() { b.submit(x.id, typeTaken, packAmount(window)) }
 	if x.head.Fin {
-		return taken{time.AfterFunc(takenAfter, say)}
+		return taken{time.AfterFunc(takenAfter, func() { b.submit(x.id, typeTaken, packAmount(window)) })}
 	}
-	say() // the owner waits for it with the body
+	// The owner waits for it with the body. If it fails, the owner is out of
+	// reach, or x is over.
+	_ = b.give(x.ctx, channel.Event{Type: typeTaken, Re: x.id, Body: packAmount(window)})
 	return taken{}
 }
 
@@ -212,10 +216,13 @@ func (t *trailingBody) Read(p []byte) (int, error) {
 func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 	inbound(res.Header)
 	head := answerHead{Status: res.StatusCode, Length: -1}
-	if _, sized := res.Header["Content-Length"]; sized {
-		head.Length = res.ContentLength
-		delete(res.Header, "Content-Length")
+	if sized := res.Header["Content-Length"]; len(sized) == 1 {
+		// Not res.ContentLength: of a 304 it is 0, and says nothing.
+		if n, err := strconv.ParseInt(sized[0], 10, 64); err == nil && n >= 0 {
+			head.Length = n
+		}
 	}
+	delete(res.Header, "Content-Length")
 	for name := range res.Trailer {
 		if trailerField(name) {
 			head.Trailer = append(head.Trailer, name)
@@ -242,7 +249,12 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswer, Priority: channel.Urgent, Re: x.id, Body: body}); err != nil || head.Fin {
+	e := channel.Event{Type: typeAnswer, Re: x.id, Body: body}
+	if head.Fin {
+		return b.give(x.ctx, e)
+	}
+	e.Priority = channel.Bulk // an urgent head that waits could be overtaken by its body
+	if _, err := b.data.Submit(x.ctx, e); err != nil {
 		return err
 	}
 	return sendBody(res.Body, x.out, func() http.Header { return res.Trailer }, func(chunk []byte) error {
@@ -262,6 +274,7 @@ func (b *Balancer) serveFailed(x *exchange, err error) {
 		b.count.wasted.Add(1)
 		return // nobody listens
 	case errors.Is(err, errUpstreamDown):
+		b.count.refused.Add(1)
 		b.submit(x.id, typeBusy, packReason("the web server cannot be reached"))
 		return
 	}

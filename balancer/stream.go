@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -25,6 +24,7 @@ func windowFor(open int) int {
 var (
 	errWindow   = errors.New("more was sent than there was credit for")
 	errAfterFin = errors.New("a body went on after its end")
+	errGap      = errors.New("a part of the body is missing")
 )
 
 // inflow is a body that comes in events and is read as an io.Reader: at most
@@ -33,13 +33,14 @@ var (
 // goroutine.
 type inflow struct {
 	window int
-	credit func(n int) // tells the sender that n bytes were read
+	credit func(n int) // tells the sender that n bytes were read; may block
 
 	mu      sync.Mutex
 	arrived sync.Cond
 	ring    []byte      // guarded by mu
 	start   int         // of the data in ring; guarded by mu
 	size    int         // of the data in ring; guarded by mu
+	came    int64       // bytes since the start; guarded by mu
 	owed    int         // read and not yet credited; guarded by mu
 	fin     bool        // guarded by mu
 	trailer http.Header // guarded by mu; set with fin
@@ -52,34 +53,38 @@ func newInflow(window int, credit func(n int)) *inflow {
 	return f
 }
 
-// push takes the next bytes. An error says that the sender broke the rules.
-func (f *inflow) push(data []byte, fin bool, trailer http.Header) error {
+// push takes the next bytes. An error says that the sender broke the rules, or
+// that an event was lost on the way: a body is whole or it fails.
+func (f *inflow) push(c chunk) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.err != nil:
 		return nil // nobody reads any more
 	case f.fin:
-		f.failLocked(errAfterFin)
-		return errAfterFin
-	case f.size+len(data) > f.window:
+		return errAfterFin // what came before it is whole
+	case c.offset != f.came:
+		f.failLocked(errGap)
+		return errGap
+	case f.size+len(c.data) > f.window:
 		f.failLocked(errWindow)
 		return errWindow
 	}
-	f.appendLocked(data)
-	f.fin, f.trailer = fin, trailer
+	f.appendLocked(c.data)
+	f.came += int64(len(c.data))
+	f.fin, f.trailer = c.fin, c.trailer
 	f.arrived.Signal()
 	return nil
 }
 
 // pushEvent is push for what a body event carries.
 func (f *inflow) pushEvent(e *channel.Event) error {
-	data, fin, trailer, err := unpackChunk(e.Body)
+	c, err := unpackChunk(e.Body)
 	if err != nil {
 		f.fail(err)
 		return err
 	}
-	return f.push(data, fin, trailer)
+	return f.push(c)
 }
 
 func (f *inflow) appendLocked(data []byte) {
@@ -192,6 +197,13 @@ func (o *outflow) add(n int) {
 	o.changed.Broadcast()
 }
 
+// giveBack returns credit that was taken and not used.
+func (o *outflow) giveBack(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.credit += n
+}
+
 // fail ends the sending: take returns err from now on.
 func (o *outflow) fail(err error) {
 	o.mu.Lock()
@@ -201,81 +213,3 @@ func (o *outflow) fail(err error) {
 	}
 	o.changed.Broadcast()
 }
-
-// sendBody reads body to its end and hands it on in chunks as credit allows,
-// each with its flag in front; trailer is asked at the end. It blocks as long
-// as body does or credit lacks. The chunk that send gets is good during the
-// call. An error of body's own is an errSource.
-func sendBody(body io.Reader, credit *outflow, trailer func() http.Header, send func(chunk []byte) error) error {
-	buf := buffers.Get().(*[copySize]byte)
-	defer buffers.Put(buf)
-	for {
-		n, err := credit.take(maxChunk - 1)
-		if err != nil {
-			return err
-		}
-		read, err := body.Read(buf[1 : 1+n])
-		credit.add(n - read)
-		if errors.Is(err, io.EOF) {
-			return sendLast(buf[:1+read], trailer(), send)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errSource, err)
-		}
-		if read > 0 {
-			buf[0] = moreFollows
-			if err := send(buf[:1+read]); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// errSource says that a body broke off where it is read from.
-var errSource = errors.New("the body broke off")
-
-// sendLast sends the last chunk, and the trailers, if any, after it.
-func sendLast(chunk []byte, trailer http.Header, send func(chunk []byte) error) error {
-	fields, err := appendFields(nil, trailer)
-	if err != nil {
-		return err
-	}
-	if len(fields) == 0 {
-		chunk[0] = finPlain
-		return send(chunk)
-	}
-	if len(chunk) > 1 {
-		chunk[0] = moreFollows
-		if err := send(chunk); err != nil {
-			return err
-		}
-	}
-	packed, err := channel.Pack(trailers{Fields: fields})
-	if err != nil {
-		return err
-	}
-	return send(append([]byte{finTrailers}, packed...))
-}
-
-// unpackChunk reads what sendBody sent. data is a part of chunk.
-func unpackChunk(chunk []byte) (data []byte, fin bool, trailer http.Header, err error) {
-	if len(chunk) == 0 {
-		return nil, false, nil, errChunk
-	}
-	switch data = chunk[1:]; chunk[0] {
-	case moreFollows:
-		return data, false, nil, nil
-	case finPlain:
-		return data, true, nil, nil
-	case finTrailers:
-		var t trailers
-		if err := channel.Unpack(data, &t); err != nil {
-			return nil, false, nil, err
-		}
-		trailer, err = headerOf(t.Fields)
-		return nil, true, trailer, err
-	}
-	return nil, false, nil, errChunk
-}
-
-var errChunk = errors.New("a body event without a flag that is known")
