@@ -54,7 +54,8 @@ type Config struct {
 	// in its queue, from where nothing can go elsewhere any more: 2 x costs 1.3 x
 	// the p99.
 	HardLimit int
-	// Queue is how many requests wait here at most. Zero: 4 x HardLimit.
+	// Queue is how many requests wait here at most. Zero: 16 x HardLimit, so
+	// that it is QueueAge that decides and this only bounds the memory.
 	Queue int
 	// QueueAge is how old the oldest waiting request may be before new ones
 	// are refused. Zero: 500 ms.
@@ -98,7 +99,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Link, linkBeside(c.Bind))
 	setDefault(&c.SoftLimit, 8)
 	setDefault(&c.HardLimit, c.SoftLimit)
-	setDefault(&c.Queue, 4*c.HardLimit)
+	setDefault(&c.Queue, 16*c.HardLimit)
 	setDefault(&c.QueueAge, 500*time.Millisecond)
 	setDefault(&c.Copies, 1)
 	setDefault(&c.Timeout, 30*time.Second)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 )
@@ -31,6 +32,9 @@ func (id NodeID) String() string {
 	return fmt.Sprintf("%016x", uint64(id))
 }
 
+// LogValue has logs show what String does, in JSON too.
+func (id NodeID) LogValue() slog.Value { return slog.StringValue(id.String()) }
+
 // ParseNodeID reads what String writes.
 func ParseNodeID(s string) (NodeID, error) {
 	n, err := strconv.ParseUint(s, 16, 64)
@@ -54,6 +58,9 @@ func (id ID) IsZero() bool { return id == ID{} }
 func (id ID) String() string {
 	return id.Source.String() + "-" + strconv.FormatUint(id.Seq, 10)
 }
+
+// LogValue has logs show what String does, in JSON too.
+func (id ID) LogValue() slog.Value { return slog.StringValue(id.String()) }
 
 // ParseID reads what ID.String writes.
 func ParseID(s string) (ID, error) {

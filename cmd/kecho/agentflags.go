@@ -31,7 +31,7 @@ func agentFlags() []cli.Flag {
 		&cli.StringFlag{Name: "admin", EnvVars: env("admin"), Value: "127.0.0.1:7940", Usage: "`ADDRESS` of the API, /metrics and the probes"},
 		&cli.IntFlag{Name: "soft-limit", EnvVars: env("soft-limit"), DefaultText: "8", Usage: "requests at the web server before others may go elsewhere"},
 		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
-		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "4 x hard", Usage: "requests that wait here at most"},
+		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard", Usage: "requests that wait here at most"},
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
 		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), Usage: "how long a request waits here before it may go to a peer"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), Value: 1, Usage: "peers that get the same request, if it may be repeated; the first answer wins"},
