@@ -104,7 +104,7 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 				}
 				continue
 			case typeAnswer:
-				b.answer(j, c, n)
+				b.answer(j, c, upload, n)
 				return answered, nil
 			case typeBroken:
 				return ended, errUpload
@@ -242,7 +242,7 @@ func (b *Balancer) endUpload(j *job, c *call, body *upload) {
 }
 
 // answer writes the winner's answer to the client and cancels the others.
-func (b *Balancer) answer(j *job, c *call, n news) {
+func (b *Balancer) answer(j *job, c *call, body *upload, n news) {
 	j.route = RouteForwarded
 	b.calls.answered(n.from)
 	if b.calls.losers(c) {
@@ -253,7 +253,7 @@ func (b *Balancer) answer(j *job, c *call, n news) {
 	defer stop()
 	b.describeAnswer(j, n)
 	if c.uploading {
-		_ = http.NewResponseController(&j.w).EnableFullDuplex() // HTTP/2 needs none
+		body.answered(&j.w, j.r, n.header)
 	}
 	if err := respond(&j.w, n.head.Status, n.header, c.in.trailers, c.in); err != nil {
 		b.cancel(c)

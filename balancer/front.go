@@ -103,7 +103,7 @@ func (b *Balancer) carry(j *job, v policy.Verdict) {
 		var done bool
 		switch v {
 		case policy.Start:
-			done = b.local(j) || j.ticket.Movable && b.forward(j)
+			done = b.local(j)
 		case policy.Overflow:
 			done = b.forward(j)
 		case policy.Shed:
