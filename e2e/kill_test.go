@@ -11,7 +11,7 @@ func TestKilledPeerLosesNothing(t *testing.T) {
 	nodes := cluster(t, loopbacksFor(3))
 	owner, victim := nodes[0], nodes[1]
 	traffic := send(t, owner.machine, owner.url(frontPort), hot)
-	victim.receives(t)
+	victim.working(t)
 
 	victim.agent.kill()
 	owner.unlinked(t, victim.name)
@@ -31,7 +31,7 @@ func TestPausedPeerLosesNothing(t *testing.T) {
 	nodes := cluster(t, loopbacksFor(3))
 	owner, victim := nodes[0], nodes[1]
 	traffic := send(t, owner.machine, owner.url(frontPort), hot)
-	victim.receives(t)
+	victim.working(t)
 
 	signal(t, victim.agent, syscall.SIGSTOP)
 	owner.unlinked(t, victim.name)
@@ -52,7 +52,7 @@ func TestStoppedPeerLosesNothing(t *testing.T) {
 	nodes := cluster(t, loopbacksFor(3))
 	owner, leaver := nodes[0], nodes[2]
 	traffic := send(t, owner.machine, owner.url(frontPort), hot)
-	leaver.receives(t)
+	leaver.working(t)
 	if code := leaver.agent.stop(t, startPatience); code != 0 {
 		t.Errorf("%s ended with exit code %d", leaver.name, code)
 	}

@@ -21,7 +21,7 @@ func TestCutLinkLosesNothing(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			traffic := send(t, owner.machine, owner.url(frontPort), hot)
-			lost.receives(t)
+			lost.working(t)
 			fault.cut(t, cut)
 			owner.unlinked(t, lost.name)
 			nodes[1].receives(t) // the rest goes on

@@ -20,7 +20,7 @@ func TestNoPostIsDoneTwice(t *testing.T) {
 	nodes, logs := nginxCluster(t, 3)
 	owner, victim := nodes[0], nodes[1]
 	p := postAll(t, owner)
-	victim.receives(t)
+	victim.working(t)
 	victim.agent.kill()
 	owner.unlinked(t, victim.name)
 	time.Sleep(time.Second)

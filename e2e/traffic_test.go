@@ -120,3 +120,18 @@ func (n *node) receives(t testing.TB) {
 		return nil
 	})
 }
+
+// working waits until the node's agent has something to do that came from a
+// peer: what is done to it then is done to requests, not to an idle process.
+func (n *node) working(t testing.TB) {
+	t.Helper()
+	n.receives(t)
+	deadline := time.Now().Add(settlePatience)
+	for n.metric(t, "kecho_in_flight", "") == 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s has nothing to do", n.name)
+		}
+		// A request is there for 38 ms: looking every 50 would miss most.
+		time.Sleep(2 * time.Millisecond)
+	}
+}
