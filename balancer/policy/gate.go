@@ -254,7 +254,8 @@ func (g *Gate) Admit() bool {
 	return true
 }
 
-// SetDown says whether the web server is out of reach.
+// SetDown says whether the web server is out of reach. When it is not any more,
+// Wake has who starts; when it is, Due has who waits in vain.
 func (g *Gate) SetDown(down bool) { g.down = down }
 
 // Wake starts what waits and has room, one ticket a call, nil when there is
