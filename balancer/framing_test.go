@@ -145,7 +145,7 @@ func TestBadFraming(t *testing.T) {
 func inPieces(in string, try func(pieces ...string)) {
 	try(in)
 	try(strings.Split(in, "")...)
-	for cut := 1; cut < len(in); cut += 1 + len(in)/1000 {
+	for cut := 1; cut < len(in); cut += 1 + len(in)/500 {
 		try(in[:cut], in[cut:])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -38,7 +39,7 @@ var statusLine = regexp.MustCompile(`HTTP/1\.[01] [1-5]\d\d `)
 func TestGuardRefuses(t *testing.T) {
 	for _, c := range badStreams {
 		t.Run(c.name, func(t *testing.T) {
-			for _, n := range []int{len(c.in), 1} {
+			for _, n := range []int{len(c.in), 1 + len(c.in)/1000} {
 				synctest.Test(t, func(t *testing.T) { guardRefuses(t, c.in, n, int(c.heads), c.fault) })
 			}
 		})
@@ -95,7 +96,7 @@ func TestGuardServes(t *testing.T) {
 		if c.heads == 0 {
 			continue
 		}
-		for _, n := range []int{len(c.in), 7, 1} {
+		for _, n := range []int{len(c.in), 7, 1 + len(c.in)/1000} {
 			synctest.Test(t, func(t *testing.T) {
 				served := 0
 				l := serveHTTP(t, guardedHandler(&served))
@@ -149,5 +150,20 @@ func TestGuardCountsHeads(t *testing.T) {
 	}
 	if _, _, refused := refusal(r.WithContext(t.Context())); refused {
 		t.Error("a request on a connection without a guard was refused")
+	}
+}
+
+// TestReleasedConnections: nothing is followed, and nothing fails.
+func TestReleasedConnections(t *testing.T) {
+	near, far := net.Pipe()
+	g := &guarded{Conn: near}
+	g.served.Store(1)
+	g.release()
+	go func() {
+		_, _ = io.WriteString(far, chunkedHead+"zz\r\n")
+		_ = far.Close()
+	}()
+	if in, err := io.ReadAll(g); err != nil || len(in) != len(chunkedHead)+4 || g.framing.heads != 0 {
+		t.Errorf("%d bytes, %d heads, %v", len(in), g.framing.heads, err)
 	}
 }

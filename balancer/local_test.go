@@ -167,6 +167,7 @@ func TestAnswers(t *testing.T) {
 		{"long head", "GET", ok + "X: " + strings.Repeat("x", 80<<10) + "\r\n\r\n", "HTTP/1.1 502 ", "kecho: the web server failed\n", nil, false},
 		{"status 000", "GET", "HTTP/1.1 000 What\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 502 ", "kecho: the web server failed\n", nil, false},
 		{"101 unasked", "GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "HTTP/1.1 502 ", "kecho: the web server failed\n", nil, false},
+		{"websocket unasked", "GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "HTTP/1.1 502 ", "kecho: the web server failed\n", nil, false},
 		{"100 for ever", "GET", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 500) + ok + "Content-Length: 0\r\n\r\n", "HTTP/1.1 502 ", "kecho: the web server failed\n", nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -283,6 +284,15 @@ func TestEarlyAnswersPass(t *testing.T) {
 	})
 }
 
+func TestOldClientsHearNoEarlyAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		front, _ := before(t, upstreamSays(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		if out := talk(t, front, "GET / HTTP/1.0\r\n\r\n", 1000); !strings.HasPrefix(out, "HTTP/1.0 200 OK\r\n") {
+			t.Errorf("answer %q", out)
+		}
+	})
+}
+
 func TestExpectContinue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -312,16 +322,21 @@ func TestTrailersBothWays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("Trailer", "Sum, Connection")
+			if r.URL.Path != "/quiet" {
+				w.Header().Set("Trailer", "Sum, Connection")
+			}
 			if r.URL.Path == "/body" {
 				_, _ = io.WriteString(w, "hello")
 			}
 			w.(http.Flusher).Flush()
 			w.Header().Set("Sum", r.Trailer.Get("Sum")+"!")
+			if r.URL.Path == "/quiet" {
+				w.Header().Set(http.TrailerPrefix+"Sum", r.Trailer.Get("Sum")+"!")
+			}
 			w.Header().Set(http.TrailerPrefix+"Unannounced", "too")
 		}))
 		front, _ := before(t, web)
-		for _, path := range []string{"/body", "/empty"} {
+		for _, path := range []string{"/body", "/empty", "/quiet"} {
 			r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://web"+path, struct{ io.Reader }{strings.NewReader("x")})
 			r.Trailer = http.Header{"Sum": {"42"}}
 			res, err := client(t, front).Do(r)

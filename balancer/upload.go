@@ -24,12 +24,13 @@ type upload struct {
 	mu      sync.Mutex
 	reading bool
 	closed  bool
-	length  int64         // of body; -1: not known
-	read    int64         // bytes of it
-	whole   bool          // all of it was read
-	duplex  bool          // the answer began before that
-	err     error         // what ended body, unless io.EOF
-	idle    chan struct{} // closed when the last read is over; made by end
+	length  int64 // of body; -1: not known
+	read    int64 // bytes of it
+	whole   bool  // all of it was read
+	// overtaken: the answer began before that.
+	overtaken bool
+	err       error         // what ended body, unless io.EOF
+	idle      chan struct{} // closed when the last read is over; made by end
 }
 
 func newUpload(body io.Reader, length int64, r *http.Request) *upload {
@@ -89,22 +90,23 @@ func (b *upload) Close() error {
 // so that its client sees the answer and not a reset.
 const lingerFor = time.Second
 
-// answered is to be called between the head's arrival and its writing, with
-// the head. Where the client still sends, net/http must not eat the rest of
-// the body in the middle of what the web server reads (full duplex), and the
-// connection must end after the answer: net/http, in full duplex, takes up the
-// next request wherever its reading of this one stopped.
+// answered is to be called between the arrival of the answer's head and its
+// writing, with its end-to-end fields. Where the client still sends, net/http
+// must not eat the rest of the body as the answer begins, in the middle of
+// what the web server reads (full duplex); and the connection must end after
+// the answer: in full duplex, net/http takes up the next request wherever its
+// reading of this one stopped (seen with Go 1.26.8).
 func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Header) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.whole || r.ProtoMajor != 1 {
-		return
+	if !b.whole && r.ProtoMajor == 1 {
+		b.overtaken = true
+		head["Connection"] = []string{"close"}
+		_ = http.NewResponseController(w).EnableFullDuplex() // a writer that cannot is not net/http's
 	}
-	b.duplex = http.NewResponseController(w).EnableFullDuplex() == nil
-	head["Connection"] = []string{"close"}
 }
 
 // end returns when nothing reads the body any more. A read that waits for a
@@ -113,7 +115,7 @@ func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Head
 func (b *upload) end(w http.ResponseWriter) {
 	b.mu.Lock()
 	b.closed = true
-	reading, duplex, whole := b.reading, b.duplex, b.whole
+	reading, overtaken, whole := b.reading, b.overtaken, b.whole
 	if reading {
 		b.idle = make(chan struct{})
 	}
@@ -122,7 +124,7 @@ func (b *upload) end(w http.ResponseWriter) {
 	var err error
 	switch {
 	case whole:
-	case duplex:
+	case overtaken:
 		_ = control.Flush() // the answer does not wait; an error ends the reading too
 		err = control.SetReadDeadline(time.Now().Add(lingerFor))
 	case reading:

@@ -231,3 +231,19 @@ func TestUpstreamDownIsReported(t *testing.T) {
 		}
 	})
 }
+
+// TestGivenUpDialsSayNothing: who stops waiting does not make the web server
+// count as down.
+func TestGivenUpDialsSayNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, err := newUpstream(upstreamConfig{URL: "http://web", Dial: newPipes().dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := u.dialOnce(ctx, "tcp", "web:80"); err == nil || errors.Is(err, errUpstreamDown) || !u.up() {
+			t.Errorf("up %v, %v", u.up(), err)
+		}
+	})
+}
