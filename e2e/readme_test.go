@@ -1,0 +1,186 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReadme runs the sessions of README.md, in order, each console block's
+// commands as they stand there. What a command prints must have the shape of
+// what the README shows: the same lines but for numbers, times and lengths of
+// columns.
+//
+// Two things are changed, so that the test can run beside others: the ports,
+// all by the same amount, and `go run ./cmd/kecho`, which is the binary that
+// the other tests use.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{dir: t.TempDir(), shift: freeShift(t)}
+	if err := os.Symlink(kecho(t), filepath.Join(s.dir, "kecho")); err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 4 {
+		t.Fatalf("README.md has %d console blocks, want the demo and the session with two servers", len(blocks))
+	}
+	for _, block := range blocks {
+		for _, step := range steps(block[1]) {
+			s.run(t, step)
+		}
+	}
+}
+
+// step is one command and what the README says that it prints.
+type step struct {
+	command string
+	want    []string
+}
+
+func steps(block string) (all []step) {
+	for line := range strings.Lines(block) {
+		line = strings.TrimRight(line, "\n")
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			all = append(all, step{command: command})
+		} else if len(all) > 0 {
+			last := &all[len(all)-1]
+			last.want = append(last.want, line)
+		}
+	}
+	return all
+}
+
+// session is a shell whose ports are shifted.
+type session struct {
+	dir   string
+	shift int
+}
+
+var port = regexp.MustCompile(`127\.0\.0\.1:(\d+)`)
+
+// shifted is text with every port of 127.0.0.1 moved.
+func (s *session) shifted(text string) string {
+	return port.ReplaceAllStringFunc(text, func(addr string) string {
+		_, p, _ := strings.Cut(addr, ":")
+		n, _ := strconv.Atoi(p)
+		return fmt.Sprintf("127.0.0.1:%d", n+s.shift)
+	})
+}
+
+func (s *session) run(t *testing.T, step step) {
+	t.Helper()
+	line := strings.Replace(s.shifted(step.command), "go run ./cmd/kecho", "kecho", 1)
+	background := strings.HasSuffix(line, "&")
+	cmd := exec.Command("/bin/sh", "-c", "exec "+strings.TrimSuffix(line, "&"))
+	if strings.Contains(line, "|") {
+		cmd = exec.Command("/bin/sh", "-c", line)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Env = append(os.Environ(), "PATH="+s.dir+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	for flag, addr := range map[string]string{ // what the defaults are
+		"KECHO_LISTEN": "127.0.0.1:8080", "KECHO_ADMIN": "127.0.0.1:7940", "KECHO_BIND": "127.0.0.1:7946",
+		"KECHO_API": "http://127.0.0.1:7940",
+	} {
+		cmd.Env = append(cmd.Env, flag+"="+s.shifted(addr))
+	}
+	if background {
+		s.start(t, cmd, line, &stderr)
+		return
+	}
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("$ %s\n%v\n%s%s", line, err, &stdout, &stderr)
+	}
+	compare(t, step, stdout.String())
+}
+
+// start runs a command of the README that ends in &, until the test ends.
+func (s *session) start(t *testing.T, cmd *exec.Cmd, line string, stderr *bytes.Buffer) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("$ %s\n%v", line, err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Errorf("$ %s\nended early: %v\n%s", line, err, stderr)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("$ %s\n%v\n%s", line, err, stderr)
+		}
+	})
+	// The commands stand there to be typed one after the other, so each is
+	// given the time until it listens.
+	for _, addr := range port.FindAllString(line, -1)[:1] {
+		for range 200 {
+			if conn, err := net.Dial("tcp", addr); err == nil {
+				conn.Close()
+				break
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+	}
+}
+
+// compare holds what was printed against what the README shows.
+func compare(t *testing.T, step step, got string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimRight(got, "\n"), "\n")
+	for i := range max(len(lines), len(step.want)) {
+		var have, want string
+		if i < len(lines) {
+			have = lines[i]
+		}
+		if i < len(step.want) {
+			want = step.want[i]
+		}
+		if shape(have) != shape(want) {
+			t.Errorf("$ %s\nline %d is\n%s\nand in README.md\n%s", step.command, i+1, have, want)
+		}
+	}
+}
+
+var (
+	numbers = regexp.MustCompile(`[0-9]+([.:-][0-9]+)*( ?(ns|µs|ms|s)\b)?`)
+	blanks  = regexp.MustCompile(`\s+`)
+)
+
+// shape is a line without what differs from run to run.
+func shape(line string) string {
+	line = numbers.ReplaceAllString(line, "N")
+	line = strings.ReplaceAll(line, " - ", " N ")
+	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
+}
+
+// freeShift is a number that can be added to the README's ports.
+func freeShift(t *testing.T) int {
+	t.Helper()
+	for shift := 11000; shift < 40000; shift += 500 {
+		if allFree(shift, 7940, 7941, 7946, 7947, 7956, 7957, 8080, 8081, 9000, 9001) {
+			return shift
+		}
+	}
+	t.Fatal("no free ports for the README's session")
+	return 0
+}
+
+func allFree(shift int, ports ...int) bool {
+	for _, p := range ports {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p+shift))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}
