@@ -142,6 +142,39 @@ func TestReplacedLinkComesFirst(t *testing.T) {
 	})
 }
 
+// A hello that was on its way when this node's own dial was welcomed is stale:
+// the welcome's attempt says so.
+func TestStaleHelloAfterWelcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHamlet(t, 1, Config{DeadAfter: time.Hour})
+		end := newLogged()
+		serve(t, h.pools[0], end)
+		ln, err := h.host(9).Listen(":1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		h.pools[0].SetPeers([]Peer{{ID: 7, Name: "web7", Addr: ln.Addr().String()}})
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		readControl(conn)
+		conn.Write(appendFrame(nil, kindWelcome, (&greeting{from: 7, attempt: 5, name: "web7"}).append(nil)))
+		<-end.up
+		if no := refused(t, h.say(t, 9, greeting{from: 7, attempt: 5, name: "web7"}, 0)); no.code != codeCrossed {
+			t.Errorf("refused with code %d %q, want %d", no.code, no.text, codeCrossed)
+		}
+		if len(end.down) > 0 {
+			t.Error("the stale hello ended the link")
+		}
+		h.hello(t, 9, greeting{from: 7, attempt: 6, name: "web7"})
+		<-end.down
+		<-end.up
+	})
+}
+
 // say sends a hello to pool 0 from the host of that number. to: zero is right.
 func (h *hamlet) say(t testing.TB, host int, g greeting, to channel.NodeID) net.Conn {
 	t.Helper()

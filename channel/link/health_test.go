@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,14 +51,16 @@ func TestStalledPeer(t *testing.T) {
 		h, end := guest(t, Config{})
 		conn := h.hello(t, 9, hello7)
 		<-end.up
-		go func() {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() {
 			for {
 				if _, err := conn.Write(appendFrame(nil, kindPong, make([]byte, 8))); err != nil {
 					return
 				}
 				time.Sleep(time.Second)
 			}
-		}()
+		})
 		var err error
 		for err == nil {
 			err = h.pools[0].Send(t.Context(), 7, channel.Bulk, make([]byte, 30<<10))

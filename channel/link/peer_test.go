@@ -121,6 +121,9 @@ func TestNewsOfAPeer(t *testing.T) {
 			if n := d.count(); n == before || d.addrs[before] != peer.Addr {
 				t.Fatalf("news of another address: %d dials, the last to %q, want one at once to %q", n-before, d.addrs[n-1], peer.Addr)
 			}
+			if failures := failuresOf(p, 7); failures != 1 {
+				t.Fatalf("after news and one more failure %d failures count", failures)
+			}
 		}
 		p.SetPeers(nil)
 		synctest.Wait()
@@ -133,6 +136,12 @@ func TestNewsOfAPeer(t *testing.T) {
 			t.Error("a peer that is gone is dialed")
 		}
 	})
+}
+
+func failuresOf(p *Pool, id channel.NodeID) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.peers[id].failures
 }
 
 // Gossip is not health: a peer that SetPeers does not name any more keeps its
@@ -162,36 +171,53 @@ func TestForgottenPeerKeepsItsLink(t *testing.T) {
 	})
 }
 
+// A dial to a peer that is forgotten ends at once.
+func TestForgottenWhileDialing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan time.Time, 1)
+		d := &dials{answer: func(c net.Conn) {
+			readControl(c)
+			readControl(c) // answers nothing
+			closed <- time.Now()
+		}}
+		p, _ := dialer(t, d)
+		p.SetPeers([]Peer{{ID: 7, Name: "web7", Addr: "a"}})
+		time.Sleep(time.Second)
+		p.SetPeers(nil)
+		if at := <-closed; !at.Equal(time.Now()) {
+			t.Errorf("the connection was closed %v after the dial, want when the peer was forgotten", at.Sub(d.at[0]))
+		}
+	})
+}
+
 // After a goodbye a peer is dialed as if it had failed for long; after a link
 // that was good, soon; after one that was not, as after a failed dial.
 func TestRedialAfterALink(t *testing.T) {
-	welcomeThen := func(then func(net.Conn)) func(net.Conn) {
-		return func(c net.Conn) {
-			readControl(c)
-			c.Write(appendFrame(nil, kindWelcome, (&greeting{from: 7, name: "web7"}).append(nil)))
-			then(c)
-		}
-	}
 	for what, c := range map[string]struct {
 		then     func(net.Conn)
-		min, max int // dials in ten minutes
+		first    time.Duration // upper bound of the first wait
+		min, max int           // dials in ten minutes
 	}{
-		"bye":    {func(c net.Conn) { c.Write(appendFrame(nil, kindBye, nil)) }, 180, 360},
-		"broken": {func(net.Conn) {}, 180, 360},
-		"good": {func(c net.Conn) {
-			for began := time.Now(); time.Since(began) < 10*time.Second; {
-				if _, _, err := readControl(c); err != nil {
-					return
-				}
-				c.Write(appendFrame(nil, kindPong, nil))
-			}
-		}, 55, 61},
+		"bye":    {func(c net.Conn) { c.Write(appendFrame(nil, kindBye, nil)) }, 5 * time.Second, 180, 360},
+		"broken": {func(net.Conn) {}, 50 * time.Millisecond, 180, 360},
+		"good":   {pongFor(10 * time.Second), 50 * time.Millisecond, 55, 61},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := &dials{answer: welcomeThen(c.then)}
-				p, _ := dialer(t, d)
+				d := &dials{answer: func(conn net.Conn) {
+					readControl(conn)
+					conn.Write(appendFrame(nil, kindWelcome, (&greeting{from: 7, name: "web7"}).append(nil)))
+					c.then(conn)
+				}}
+				p, end := dialer(t, d)
 				p.SetPeers([]Peer{{ID: 7, Name: "web7", Addr: "a"}})
+				<-end.down
+				synctest.Wait()
+				p.mu.Lock()
+				if delay := p.peers[7].delay; delay != c.first {
+					t.Errorf("the first wait is up to %v, want %v", delay, c.first)
+				}
+				p.mu.Unlock()
 				time.Sleep(10 * time.Minute)
 				if n := d.count(); n < c.min || n > c.max {
 					t.Errorf("%d dials in ten minutes, want %d to %d", n, c.min, c.max)
@@ -199,6 +225,43 @@ func TestRedialAfterALink(t *testing.T) {
 			})
 		})
 	}
+}
+
+// pongFor is a peer that is heard for so long.
+func pongFor(d time.Duration) func(net.Conn) {
+	return func(c net.Conn) {
+		for began := time.Now(); time.Since(began) < d; {
+			if _, _, err := readControl(c); err != nil {
+				return
+			}
+			c.Write(appendFrame(nil, kindPong, nil))
+		}
+	}
+}
+
+// Those who lose a node at the same moment must not all come back at the same
+// moment, whatever they have heard of it before.
+func TestRedialIsNeverAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHamlet(t, 1, Config{DeadAfter: time.Hour})
+		d := &dials{}
+		h.pools[0].cfg.Dial = d.dial
+		end := newLogged()
+		serve(t, h.pools[0], end)
+		h.pools[0].SetPeers([]Peer{{ID: 7, Name: "web7", Addr: "a"}})
+		h.hello(t, 9, hello7)
+		again := hello7
+		again.attempt++
+		conn := h.hello(t, 9, again)
+		time.Sleep(time.Minute)
+		before := d.count()
+		conn.Close()
+		lost := time.Now()
+		time.Sleep(time.Minute)
+		if n := d.count(); n == before || d.at[before].Equal(lost) {
+			t.Errorf("%d dials after the loss, the first at once", n-before)
+		}
+	})
 }
 
 func TestDialErrorsAreTold(t *testing.T) {
