@@ -48,10 +48,10 @@ var importTable = map[string]imports{
 	"agent/api":     {},
 	"agent/metrics": {modules: []string{prometheus}},
 	"agent/agenttest": {
-		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer"},
+		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
 	"cmd/kecho":      {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
-	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}},
+	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
 	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho/demo"}},
 }
 
