@@ -14,7 +14,10 @@ import (
 // Network is where an agent's listeners and connections come from: the
 // system's, or one in memory.
 type Network interface {
+	// Listen opens a stream listener on host:port, as net.Listen does for
+	// "tcp".
 	Listen(addr string) (net.Listener, error)
+	// Dial connects to host:port, as net.Dialer.DialContext does.
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
 	// Gossip sets where the registry's packets go; cfg.Bind is the address.
 	Gossip(cfg *registry.Config) error
@@ -32,6 +35,8 @@ func (systemNetwork) Gossip(*registry.Config) error { return nil } // its own de
 
 // HostFeed reads the machine's load.
 type HostFeed interface {
+	// Read is the load now. It is called about once a second by one
+	// goroutine; an error ends the agent, what cannot be read is absent.
 	Read(ctx context.Context) (host.Sample, error)
 }
 
