@@ -71,7 +71,7 @@ func (c *cluster) join(change func(cfg *Config)) *member {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	m.web = newWebServer(c.t, fmt.Sprint("n", m.id))
+	m.web = newWebServer(c.t, fmt.Sprint("n", uint64(m.id)))
 	cfg := Config{
 		Name: m.web.name, Upstream: "http://127.0.0.1:8000", Dial: m.web.dial,
 		Data: data, Limits: defaults(),
@@ -100,7 +100,7 @@ func (c *cluster) node() *member {
 	c.t.Helper()
 	c.next++
 	m := &member{c: c, id: c.next, node: channeltest.Start(c.t, c.hub, c.next)}
-	if err := m.node.Describe(filters.Name.Of(fmt.Sprint("n", m.id))); err != nil {
+	if err := m.node.Describe(filters.Name.Of(fmt.Sprint("n", uint64(m.id)))); err != nil {
 		c.t.Fatal(err)
 	}
 	var err error
@@ -218,8 +218,12 @@ func (s *webServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// work is a handler that takes the time that the request says: ?ms=38.
+// work is a handler that takes the time that the request says, ?ms=38, after
+// the head of its answer with &head.
 func work(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("head") {
+		_ = http.NewResponseController(w).Flush() // a client that is gone is seen below
+	}
 	ms, _ := strconv.Atoi(r.URL.Query().Get("ms"))
 	select {
 	case <-r.Context().Done():
@@ -238,8 +242,8 @@ type outcome struct {
 func (r *outcome) by() string { return r.Header().Get("Served-By") }
 
 // do has the member serve a request, without a connection.
-func (m *member) do(r *http.Request) *outcome {
-	res := &outcome{ResponseRecorder: httptest.NewRecorder()}
+func (m *member) do(r *http.Request) (res *outcome) {
+	res = &outcome{ResponseRecorder: httptest.NewRecorder()}
 	start := time.Now()
 	defer func() {
 		res.took = time.Since(start)

@@ -118,8 +118,9 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 			left--
 			j.avoid = append(j.avoid, n.from)
 		case <-silence.C:
+			b.silent(j, c)
 			if b.mayRepeat(j) {
-				b.silent(j, c)
+				b.cancel(c)
 				return muted, errSilent
 			}
 		case <-ctx.Done():
@@ -275,14 +276,14 @@ func (b *Balancer) describeAnswer(j *job, n news) {
 	ours["Server-Timing"] = with(ours["Server-Timing"], timing("peer", time.Since(j.start)))
 }
 
-// silent gives up on peers that have not even said that they have the request.
+// silent has peers left alone that have not even said that they have the
+// request.
 func (b *Balancer) silent(j *job, c *call) {
 	b.count.copies.silent.Add(1)
 	for _, node := range b.calls.pendingOf(c) {
 		b.calls.failed(b.gate.now(), node, b.peers())
 		j.avoid = append(j.avoid, node)
 	}
-	b.cancel(c)
 }
 
 // lostPeer notes that a peer may have begun a request and has no answer, and

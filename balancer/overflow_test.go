@@ -1,6 +1,13 @@
 package balancer
 
 import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,5 +33,386 @@ func TestOverflowIsServedByPeers(t *testing.T) {
 		if s := hot.Stats(); s.Local != 2 || s.Forwarded != 6 || s.CopiesSent != 6 || s.CopiesAnswered != 6 {
 			t.Errorf("counted %+v", s)
 		}
+		for _, m := range c.members[1:] {
+			if s := m.Stats(); s.Received != 2 || s.Refused != 0 {
+				t.Errorf("%s counted %+v", m.cfg.Name, s)
+			}
+		}
 	})
+}
+
+// TestSentSinceIsCounted: no report comes between the requests, so without
+// counting what was sent all would go to the same peer, which refuses.
+func TestSentSinceIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 6, func(_ int, cfg *Config) { cfg.Limits.Soft, cfg.Limits.Hard = 10, 10 })
+		hot := c.members[0]
+		local := hot.fill(10, 200)
+		by := map[string]int{}
+		for _, res := range hot.many(10, "/?ms=20") {
+			by[res.by()]++
+		}
+		for _, m := range c.members[1:] {
+			if by[m.web.name] != 2 {
+				t.Errorf("10 requests at once went to %v, want 2 to each of 5 peers", by)
+			}
+			if s := m.Stats(); s.Refused > 0 {
+				t.Errorf("%s refused %d", m.cfg.Name, s.Refused)
+			}
+		}
+		await(local)
+		c.idle()
+	})
+}
+
+// TestLeastLoadedFirst: peers that say that they are busier get none.
+func TestLeastLoadedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 4, func(_ int, cfg *Config) { cfg.Limits.Soft, cfg.Limits.Hard = 10, 10 })
+		var busy []<-chan *outcome
+		for i, n := range []int{10, 5, 1, 4} {
+			busy = append(busy, c.members[i].fill(n, 500)...)
+		}
+		c.settle()
+		for range 3 {
+			if res := c.members[0].get("/?ms=1"); res.by() != "n3" {
+				t.Errorf("served by %s, want n3, which is the least loaded", res.by())
+			}
+		}
+		await(busy)
+		c.idle()
+	})
+}
+
+// TestRefused: what a peer refuses goes to another, then to a place here
+// beyond the soft limit, then waits here, and keeps its age.
+func TestRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, func(_ int, cfg *Config) { cfg.Limits.Soft, cfg.Limits.Hard = 1, 2 })
+		hot := c.members[0]
+		var local []<-chan *outcome
+		// Both peers take clients of their own after they have last said that
+		// they are idle, the second later than the first.
+		local = append(local, hot.fill(1, 100)...)
+		for _, m := range c.members[1:] {
+			local = append(local, m.fill(1, 100)...)
+		}
+		res := start(func() *outcome { return hot.get("/second") })
+		synctest.Wait()
+		if s := hot.Stats(); s.CopiesSent != 2 || s.CopiesBusy != 2 || s.State.Running > 2 {
+			t.Errorf("both peers are busy: %+v", s)
+		}
+		if got := <-res; got.Code != 200 || got.by() != "n1" || got.took != 0 {
+			t.Errorf("%d by %s after %v, want a place here beyond the soft limit", got.Code, got.by(), got.took)
+		}
+		for _, m := range c.members[1:] {
+			if s := m.Stats(); s.Refused != 1 || s.Received != 0 {
+				t.Errorf("%s: %+v", m.cfg.Name, s)
+			}
+		}
+		await(local)
+		c.idle()
+	})
+}
+
+// TestQueueKeepsAge: of two that wait here the one that came first starts
+// first, although the peers refused it later.
+func TestQueueKeepsAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, func(_ int, cfg *Config) { cfg.Limits.Soft, cfg.Limits.Hard = 1, 1 })
+		peer := c.raw()
+		c.settle()
+		hot := c.members[0]
+		var order []string
+		hot.web.set(func(w http.ResponseWriter, r *http.Request) {
+			order = append(order, r.URL.Path)
+			work(w, r)
+		})
+		local := hot.fill(1, 100)
+		first := start(func() *outcome { return hot.get("/first") })
+		peer.ofType(typeRequest, 1)
+		peer.leave() // the second has nobody to ask and waits here at once
+		synctest.Wait()
+		second := start(func() *outcome { return hot.get("/second") })
+		for _, res := range []*outcome{<-first, <-second} {
+			if res.Code != 200 {
+				t.Errorf("%d %s", res.Code, res.Body)
+			}
+		}
+		await(local)
+		if want := []string{"/fill", "/first", "/second"}; !slices.Equal(order, want) {
+			t.Errorf("served %v, want %v", order, want)
+		}
+		c.idle()
+	})
+}
+
+// TestLimits: the web server never sees more than the hard limit; what waits
+// is bounded, and more is refused with a time to come back.
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, nil) // 2 and 4 places, 16 wait
+		m := c.members[0]
+		codes := map[int]int{}
+		for _, res := range m.many(30, "/?ms=100") {
+			codes[res.Code]++
+			if res.Code == 503 {
+				after, err := strconv.Atoi(res.Header().Get("Retry-After"))
+				if err != nil || after < 1 || after > 3 || res.took != 0 {
+					t.Errorf("refused with Retry-After %q after %v", res.Header().Get("Retry-After"), res.took)
+				}
+			}
+		}
+		if codes[200] != 20 || codes[503] != 10 {
+			t.Errorf("answers by code: %v, want 20 served and 10 refused", codes)
+		}
+		if most := m.web.most.Load(); most != 4 {
+			t.Errorf("%d requests at once at the web server, want the hard limit, 4", most)
+		}
+		if s := m.Stats(); s.Shed != 10 || s.Rejected != 10 || s.Local != 20 {
+			t.Errorf("counted %+v", s)
+		}
+		c.idle()
+	})
+}
+
+// TestShedByAge: the queue has room, but who is in it waits for too long.
+func TestShedByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, nil)
+		m := c.members[0]
+		waiting := m.fill(5, 2000)
+		time.Sleep(499 * time.Millisecond)
+		early := start(func() *outcome { return m.get("/early") })
+		time.Sleep(2 * time.Millisecond)
+		late := m.get("/late")
+		if late.Code != 503 || late.Header().Get("Retry-After") == "" {
+			t.Errorf("with a head of 501 ms: %d %v", late.Code, late.Header())
+		}
+		if res := <-early; res.Code != 200 {
+			t.Errorf("with a head of 499 ms: %d", res.Code)
+		}
+		await(waiting)
+		c.idle()
+	})
+}
+
+// TestForwardAfter: a request waits here for that long before it moves.
+func TestForwardAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2, func(_ int, cfg *Config) { cfg.Limits.ForwardAfter = 50 * time.Millisecond })
+		m := c.members[0]
+		local := m.fill(1, 30)
+		local = append(local, m.fill(1, 500)...)
+		if res := m.get("/soon"); res.by() != "n1" || res.took != 30*time.Millisecond {
+			t.Errorf("served by %s after %v, want here when a place is free at 30 ms", res.by(), res.took)
+		}
+		local = append(local, m.fill(1, 500)...)
+		if res := m.get("/moves"); res.by() != "n2" || res.took != 50*time.Millisecond {
+			t.Errorf("served by %s after %v, want by n2 after 50 ms", res.by(), res.took)
+		}
+		await(local)
+		c.idle()
+	})
+}
+
+// TestUpstreamDown: without its web server a node overflows everything, the
+// request that finds out included, bodies too; and it stops when the web server is back.
+func TestUpstreamDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		m := c.members[0]
+		m.web.down.Store(true)
+		for i, r := range []*http.Request{
+			request("GET", "/a", ""), request("POST", "/a", "data"), chunked("POST", "/a", "data"), request("GET", "/a", ""),
+		} {
+			if res := m.do(r); res.Code != 200 || res.by() == "n1" || res.took > 0 {
+				t.Errorf("request %d: %d %q by %q after %v", i, res.Code, res.Body, res.by(), res.took)
+			}
+		}
+		if s := m.Stats(); s.UpstreamUp || s.Forwarded != 4 || !s.State.Down {
+			t.Errorf("counted %+v", s)
+		}
+		c.settle()
+		if res := c.members[1].many(7, "/?ms=10"); len(res) != 7 || m.Stats().Received != 0 {
+			t.Error("a peer without its web server was asked")
+		}
+		m.web.down.Store(false)
+		time.Sleep(2 * time.Second)
+		if res := m.get("/back"); res.Code != 200 || res.by() != "n1" {
+			t.Errorf("%d by %q, want n1, which is back", res.Code, res.by())
+		}
+		c.idle()
+	})
+}
+
+// TestAllDown: the client is told at once, in words.
+func TestAllDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2, nil)
+		for _, m := range c.members {
+			m.web.down.Store(true)
+		}
+		for i, target := range []string{"/finds-out", "/knows"} {
+			res := c.members[0].get(target)
+			if res.Code != 502 || !strings.Contains(res.Body.String(), "no peer") || res.took > 30*time.Millisecond {
+				t.Errorf("request %d: %d %q after %v", i, res.Code, res.Body, res.took)
+			}
+		}
+		c.idle()
+	})
+}
+
+// TestPerPeerLimit: neither side lets one peer have more exchanges than that.
+func TestPerPeerLimit(t *testing.T) {
+	for _, side := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCluster(t, 2, func(i int, cfg *Config) {
+				cfg.Limits.Soft, cfg.Limits.Hard = 1, 20
+				if i == 1 {
+					cfg.Limits.Soft = 20
+				}
+				if i == side {
+					cfg.PerPeer = 3
+				}
+			})
+			for _, res := range c.members[0].many(12, "/?ms=50") {
+				if res.Code != 200 {
+					t.Errorf("%d %s", res.Code, res.Body)
+				}
+			}
+			if most := c.members[1].web.most.Load(); most != 3 {
+				t.Errorf("limit at node %d: the peer had %d at once, want 3", side+1, most)
+			}
+			c.idle()
+		})
+	}
+}
+
+// TestNeverForwardedTwice: a peer that is full refuses; it does not pass on.
+func TestNeverForwardedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		var all sync.WaitGroup
+		for i, m := range c.members {
+			for range 12 {
+				all.Go(func() { m.get(fmt.Sprint("/", i, "?ms=20")) })
+			}
+		}
+		all.Wait()
+		var forwarded, received, local uint64
+		for _, m := range c.members {
+			s := m.Stats()
+			forwarded, received, local = forwarded+s.Forwarded, received+s.Received, local+s.Local
+		}
+		if forwarded == 0 || received != forwarded || local+forwarded != 36 {
+			t.Errorf("%d forwarded, %d received, %d local, want 36 in all, and each that is received forwarded once", forwarded, received, local)
+		}
+		c.idle()
+	})
+}
+
+// TestOwnNameInVia: a request that was here before is served here, and one
+// that goes round is ended.
+func TestOwnNameInVia(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2, nil)
+		m := c.members[0]
+		local := m.fill(2, 50)
+		once := request("GET", "/once", "")
+		once.Header.Set("Via", "1.1 kecho-n1")
+		if res := m.do(once); res.Code != 200 || res.by() != "n1" {
+			t.Errorf("%d by %q, want n1 itself", res.Code, res.by())
+		}
+		twice := request("GET", "/twice", "")
+		twice.Header.Set("Via", "1.1 kecho-n1, 1.1 other, 1.1 kecho-n1")
+		if res := m.do(twice); res.Code != http.StatusLoopDetected {
+			t.Errorf("%d, want 508", res.Code)
+		}
+		await(local)
+		c.idle()
+	})
+}
+
+// TestUnfitRequest: what no server can take is refused here, and no peer is
+// blamed for it.
+func TestUnfitRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, nil)
+		m := c.members[0]
+		local := m.fill(2, 50)
+		bad := request("GET", "/", "")
+		bad.RequestURI = "/a#b"
+		if res := m.do(bad); res.Code != 400 {
+			t.Errorf("%d, want 400", res.Code)
+		}
+		if s := m.Stats(); s.CopiesSent != 0 {
+			t.Errorf("%d peers were asked", s.CopiesSent)
+		}
+		await(local)
+		c.idle()
+	})
+}
+
+// TestClientGoneInQueue: who waits and goes leaves nothing behind.
+func TestClientGoneInQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, nil)
+		m := c.members[0]
+		local := m.fill(4, 100)
+		ctx, cancel := context.WithCancel(t.Context())
+		res := start(func() *outcome { return m.do(request("GET", "/", "").WithContext(ctx)) })
+		synctest.Wait()
+		if s := m.Stats(); s.State.Queued != 1 {
+			t.Errorf("%d wait, want 1", s.State.Queued)
+		}
+		cancel()
+		if got := <-res; !got.aborted {
+			t.Errorf("%d, want the connection broken off", got.Code)
+		}
+		if s := m.Stats(); s.State.Queued != 0 || s.Abandoned != 1 {
+			t.Errorf("counted %+v", s)
+		}
+		await(local)
+		if m.web.served.Load() != 4 {
+			t.Error("a request whose client was gone was served")
+		}
+		c.idle()
+	})
+}
+
+// TestNoServerInTime: a request that waits for its whole time is told so.
+func TestNoServerInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2, func(_ int, cfg *Config) {
+			cfg.Timeout = 3 * time.Second
+			cfg.Limits.Soft, cfg.Limits.Hard = 1, 1
+		})
+		m := c.members[0]
+		local := m.fill(1, 2999)
+		time.Sleep(10 * time.Millisecond)
+		moved := m.get("/?ms=10000") // the peer's web server has it until the time is over
+		if moved.Code != 504 || moved.took != 3*time.Second || moved.Header().Get("Retry-After") == "" {
+			t.Errorf("at a peer: %d after %v", moved.Code, moved.took)
+		}
+		if got := await(local); got[0].Code != 200 {
+			t.Errorf("here: %d", got[0].Code)
+		}
+		c.idle()
+	})
+}
+
+// await is the outcomes of requests that were started.
+func await(started []<-chan *outcome) (all []*outcome) {
+	for _, s := range started {
+		all = append(all, <-s)
+	}
+	return all
+}
+
+// chunked is a request whose body's length is not known.
+func chunked(method, target, body string) *http.Request {
+	r := request(method, target, body)
+	r.ContentLength = -1
+	return r
 }

@@ -27,12 +27,13 @@ type exchange struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	due    time.Time // for the head of the answer; zero: never
+	placed bool      // it has a place at the gate; owned by serve
 }
 
 // onRequest admits a peer's request or refuses it at once, before its body is
 // read. It runs on a link's reader.
 func (b *Balancer) onRequest(e *channel.Event) {
-	x := &exchange{id: e.ID, owner: e.ID.Source, due: e.Deadline}
+	x := &exchange{id: e.ID, owner: e.ID.Source, due: e.Deadline, placed: true}
 	first, err := x.unpack(e.Body)
 	if err != nil {
 		b.count.malformed.Add(1)
@@ -126,7 +127,7 @@ func (b *Balancer) serve(x *exchange, window int) {
 		x.cancel(nil)
 		x.in.fail(errCanceled) // the web server may have answered before the end
 		b.exchanges.remove(x)
-		b.gate.finish()
+		b.leave(x)
 		if b.cfg.Observe != nil {
 			b.cfg.Observe(RouteReceived, status, time.Since(start))
 		}
@@ -147,6 +148,17 @@ func (b *Balancer) serve(x *exchange, window int) {
 	status = res.StatusCode
 	if err := b.sendAnswer(x, res); err != nil {
 		b.serveFailed(x, err)
+	}
+}
+
+// leave gives the exchange's place back, once. It is called before the last
+// event of the answer: the load that this event carries must not count the
+// request that it ends, or the owner takes this node for full until the next
+// report.
+func (b *Balancer) leave(x *exchange) {
+	if x.placed {
+		x.placed = false
+		b.gate.finish()
 	}
 }
 
@@ -251,6 +263,7 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 	}
 	e := channel.Event{Type: typeAnswer, Re: x.id, Body: body}
 	if head.Fin {
+		b.leave(x)
 		return b.give(x.ctx, e)
 	}
 	e.Priority = channel.Bulk // an urgent head that waits could be overtaken by its body
@@ -258,6 +271,9 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 		return err
 	}
 	return sendBody(res.Body, x.out, func() http.Header { return res.Trailer }, func(chunk []byte) error {
+		if chunk[0] != moreFollows {
+			b.leave(x)
+		}
 		_, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswerBody, Priority: channel.Bulk, Re: x.id, Body: chunk})
 		return err
 	})

@@ -1,0 +1,90 @@
+package balancer
+
+import (
+	"context"
+	"sync/atomic"
+
+	"kecho/channel"
+	"kecho/channel/channeltest"
+	"kecho/filters"
+)
+
+// rawPeer is a node that says of itself that it has room, and answers nothing
+// but what a test has it say.
+type rawPeer struct {
+	*member
+	data   *channel.Channel
+	events channeltest.Recorder // what came on the data channel
+	to     atomic.Uint64        // who gets what it says
+}
+
+// raw adds a node without a balancer to the cluster; it speaks to its first
+// member.
+func (c *cluster) raw() *rawPeer {
+	c.t.Helper()
+	p := &rawPeer{member: c.node()}
+	var err error
+	if p.data, err = p.node.Open("data"); err != nil {
+		c.t.Fatal(err)
+	}
+	p.to.Store(uint64(c.members[0].id))
+	p.data.SetOut(filters.Where(func(_ *channel.Event, s *channel.Sink) bool { return uint64(s.Node) == p.to.Load() }))
+	if _, err := p.data.Subscribe(channel.Match{}, p.events.Handle); err != nil {
+		c.t.Fatal(err)
+	}
+	p.load(0, 100)
+	return p
+}
+
+// load has the peer describe itself so, at once.
+func (p *rawPeer) load(load float64, capacity int64) {
+	p.c.t.Helper()
+	if err := p.node.Describe(filters.Load.Of(load), filters.Capacity.Of(capacity)); err != nil {
+		p.c.t.Fatal(err)
+	}
+	p.report()
+}
+
+// say submits an event about re.
+func (p *rawPeer) say(typ channel.Type, re channel.ID, body []byte) channel.ID {
+	p.c.t.Helper()
+	id, err := p.data.Submit(context.Background(), channel.Event{Type: typ, Re: re, Body: body})
+	if err != nil {
+		p.c.t.Errorf("%s: %v", typ, err)
+	}
+	return id
+}
+
+// leave closes the data channel, as a node does that goes.
+func (p *rawPeer) leave() { p.data.Close() }
+
+// ofType is the events of that type that came, once there are n.
+func (p *rawPeer) ofType(typ channel.Type, n int) (found []*channel.Event) {
+	p.c.t.Helper()
+	for seen := 0; len(found) < n; {
+		all := p.events.Wait(p.c.t, seen+1)
+		for _, e := range all[seen:] {
+			if e.Type == typ {
+				found = append(found, e)
+			}
+		}
+		seen = len(all)
+	}
+	return found
+}
+
+// packed is a message for say.
+func packed(head any, first string) []byte {
+	b, err := packMessage(head, []byte(first))
+	if err != nil {
+		panic(err) // of a test's own head
+	}
+	return b
+}
+
+// bodyPart is a body event for say.
+func bodyPart(flag byte, offset int64, data string) []byte {
+	b := make([]byte, chunkHeader, chunkHeader+len(data))
+	putChunkHeader(b, flag, offset)
+	return append(b, data...)
+}
