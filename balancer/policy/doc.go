@@ -11,8 +11,13 @@
 // The owner of a request is the node that its client is connected to; only
 // the owner moves it. A place is one request at the web server. Up to the
 // soft limit places are taken at once; above it a request may go elsewhere
-// (overflow); when nobody takes it, places up to the hard limit are used; then
-// it waits in the queue, bounded in number and by the age of its head.
+// (overflow); what nobody else takes, or may take, uses the places up to the
+// hard limit; then it waits in the queue, bounded in number and by the age of
+// its head.
+//
+// The queue is ordered by age, and a place that is free goes to the oldest who
+// may have it. So nothing waits while there is room for it, and what may yet
+// go to a peer is not in the way of what may not.
 //
 // # Use
 //
@@ -22,7 +27,8 @@
 //
 //	v := gate.Arrive(now, ticket)
 //	switch v {
-//	case policy.Start:    // serve it here, then gate.Finish(now)
+//	case policy.Start:    // serve it here, then gate.Finish(now); if it could not
+//	                      // even be sent: then gate.Back(now, ticket) too
 //	case policy.Overflow: // offer it to peers; if none takes it: gate.Back(now, ticket)
 //	case policy.Wait:     // until Finish or Due hand the ticket out, or gate.Leave
 //	case policy.Shed:     // 503
@@ -37,10 +43,16 @@
 //
 // # Limits
 //
-// The queue holds at most Limits.Queue requests; a budget at most its burst.
+// The queue holds at most Limits.Queue requests; a request that is tried at
+// peers has no place kept there. One event costs at most the logarithm of the
+// queue's length. A budget holds at most its burst. Health ejects at most half
+// of the peers, for at most 10 s, and forgets one 20 s after its last failure
+// at the latest, when the next failure is noted.
 //
 // # Testing
 //
 // Scenario scripts in testdata drive a Gate event by event and hold what it
-// says against what is written there.
+// says against what is written there (go test -update writes it); script.run
+// in gate_test.go has their words. model_test.go has a naive gate that random
+// histories are held against.
 package policy

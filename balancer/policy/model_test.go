@@ -379,13 +379,15 @@ func (d *duel) end(t *rapid.T) {
 	}
 }
 
-func TestGateAgainstModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		d := newDuel(t)
-		t.Repeat(d.actions())
-		d.end(t)
-	})
+func fight(t *rapid.T) {
+	d := newDuel(t)
+	t.Repeat(d.actions())
+	d.end(t)
 }
+
+func TestGateAgainstModel(t *testing.T) { rapid.Check(t, fight) }
+
+func FuzzGate(f *testing.F) { f.Fuzz(rapid.MakeFuzz(fight)) }
 
 // TestQueue holds the heaps against sorting.
 func TestQueue(t *testing.T) {
