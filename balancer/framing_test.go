@@ -28,7 +28,7 @@ var goodStreams = []struct {
 	{"trailers", "PUT / HTTP/1.1\r\n" + hostLine + "Trailer: A\r\nTransfer-Encoding: chunked\r\n\r\n" +
 		"1\r\nx\r\n0\r\nA: 1\r\nB:\r\n\r\nGET / HTTP/1.0\r\n\r\n", 2},
 	{"many chunks", "PUT / HTTP/1.1\r\n" + hostLine + "Transfer-Encoding: chunked\r\n\r\n" +
-		strings.Repeat("1\r\nx\r\n", 4000) + "0\r\n\r\nGET / HTTP/1.0\r\n\r\n", 2},
+		strings.Repeat("1\r\nx\r\n", 2000) + "0\r\n\r\nGET / HTTP/1.0\r\n\r\n", 2},
 	{"empty line after a body", "POST / HTTP/1.1\r\n" + hostLine + "Content-Length: 1\r\n\r\nx\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 2},
 	{"looks like a preface", "PRIME / HTTP/1.1\r\n" + hostLine + "\r\n", 1},
 	{"POST begins like a preface", "POST / HTTP/1.1\r\n" + hostLine + "\r\n", 1},
@@ -145,7 +145,7 @@ func TestBadFraming(t *testing.T) {
 func inPieces(in string, try func(pieces ...string)) {
 	try(in)
 	try(strings.Split(in, "")...)
-	for cut := 1; cut < len(in); cut += 1 + len(in)/500 {
+	for cut := 1; cut < len(in); cut += 1 + len(in)/200 {
 		try(in[:cut], in[cut:])
 	}
 }

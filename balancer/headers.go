@@ -195,15 +195,6 @@ func with(values []string, more string) []string {
 	return append(append(out, values...), more)
 }
 
-// isWebsocket says whether r asks to become a websocket: the only upgrade that
-// is ever passed on, since any other (h2c) would be a way round every check.
-func isWebsocket(r *http.Request) bool {
-	upgrade := r.Header["Upgrade"]
-	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") &&
-		r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
-		r.ContentLength == 0 && listHas(r.Header["Connection"], "upgrade")
-}
-
 // saneID says whether a client's request id may be kept: 1 to 128 printable
 // characters, no spaces.
 func saneID(id string) bool {

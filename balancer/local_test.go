@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,8 +48,8 @@ func (f *localFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// before puts a front with an upstream of its own before the web server l.
-func before(t *testing.T, l *pipes) (*pipes, *localFront) {
+// frontBefore puts a front with an upstream of its own before the web server l.
+func frontBefore(t *testing.T, l *pipes) (*pipes, *localFront) {
 	t.Helper()
 	u, err := newUpstream(upstreamConfig{URL: "http://127.0.0.1:8000", Dial: l.dial})
 	if err != nil {
@@ -80,7 +78,7 @@ func TestRequestArrivesUnchanged(t *testing.T) {
 				heads <- head
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 			})
-			front, _ := before(t, web)
+			front, _ := frontBefore(t, web)
 			talk(t, front, "GET "+target+" HTTP/1.1\r\nHost: www.Example.com:81\r\n\r\n", 1000)
 			head := ""
 			select {
@@ -107,7 +105,7 @@ func TestTargets(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			heads := make(chan string, 1)
-			front, _ := before(t, serveRaw(t, func(c net.Conn, head string) {
+			front, _ := frontBefore(t, serveRaw(t, func(c net.Conn, head string) {
 				heads <- head
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 			}))
@@ -122,7 +120,7 @@ func TestTargets(t *testing.T) {
 func TestRefusedTargets(t *testing.T) {
 	for _, in := range []string{"GET /a#b", "CONNECT web:80", "GET *", "GET web"} {
 		synctest.Test(t, func(t *testing.T) {
-			front, _ := before(t, serveRaw(t, func(net.Conn, string) { t.Errorf("%s was passed on", in) }))
+			front, _ := frontBefore(t, serveRaw(t, func(net.Conn, string) { t.Errorf("%s was passed on", in) }))
 			if out := talk(t, front, in+" HTTP/1.1\r\nHost: web\r\n\r\n", 1000); !strings.HasPrefix(out, "HTTP/1.1 400 ") {
 				t.Errorf("%s: %q", in, out)
 			}
@@ -147,6 +145,7 @@ func TestAnswers(t *testing.T) {
 		{"no type is guessed", "GET", ok + "Content-Length: 6\r\n\r\n<html>", ok, "<html>", []string{"!Content-Type"}, false},
 		{"HEAD", "HEAD", ok + "Content-Length: 500\r\n\r\n", ok, "", []string{"Content-Length: 500"}, false},
 		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 No Content\r\n", "", []string{"!Content-Length"}, false},
+		{"204 with a length", "GET", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content\r\n", "", []string{"!Content-Length"}, false},
 		{"304", "GET", "HTTP/1.1 304 Not Modified\r\nEtag: \"x\"\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n", "", []string{`Etag: "x"`}, false},
 		{"418", "GET", "HTTP/1.1 418 Short And Stout\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 418 ", "", nil, false},
 		{"redirect", "GET", "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 302 ", "", []string{"Location: /x"}, false},
@@ -172,7 +171,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				front, _ := before(t, upstreamSays(t, c.says))
+				front, _ := frontBefore(t, upstreamSays(t, c.says))
 				out := talk(t, front, c.method+" / HTTP/1.1\r\nHost: web\r\n\r\n", 1000)
 				head, _, _ := strings.Cut(out, "\r\n\r\n")
 				if !strings.HasPrefix(out, c.want) {
@@ -196,73 +195,9 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestUpgrades(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		web := serveRaw(t, func(c net.Conn, head string) {
-			if !strings.Contains(head, "Upgrade: websocket\r\n") || !strings.Contains(head, "Connection: Upgrade\r\n") ||
-				!strings.Contains(head, "Sec-Websocket-Key: x\r\n") {
-				t.Errorf("the upgrade arrived as %q", head)
-			}
-			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: y\r\n\r\nwelcome")
-			_, _ = io.Copy(c, c)
-		})
-		front, f := before(t, web)
-		c, err := front.dial(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		// What follows looks like a request with broken chunks: it must pass.
-		const frames = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzzzzzzzzzzzzzzzz"
-		go func() {
-			_, _ = io.WriteString(c, "GET /chat HTTP/1.1\r\nHost: web\r\nConnection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: x\r\n\r\n"+frames)
-		}()
-		head := readHead(c)
-		if !strings.HasPrefix(head, "HTTP/1.1 101 Switching Protocols\r\n") || !strings.Contains(head, "Upgrade: websocket\r\n") ||
-			!strings.Contains(head, "Sec-Websocket-Accept: y\r\n") || !strings.Contains(head, "Via: 1.1 kecho-web1\r\n") {
-			t.Errorf("the upgrade came back as %q", head)
-		}
-		got := make([]byte, len("welcome"+frames))
-		if _, err := io.ReadFull(c, got); err != nil || string(got) != "welcome"+frames {
-			t.Errorf("echo %q, %v", got, err)
-		}
-		for range 3 { // alone in its read too
-			go func() { _, _ = io.WriteString(c, frames) }()
-			if _, err := io.ReadFull(c, got[:len(frames)]); err != nil || string(got[:len(frames)]) != frames {
-				t.Errorf("echo %q, %v", got[:len(frames)], err)
-			}
-		}
-		_ = c.Close()
-		synctest.Wait()
-		if f.failed != nil {
-			t.Errorf("a websocket that ended is an error: %v", f.failed)
-		}
-	})
-}
-
-func TestOnlyWebsocketUpgrades(t *testing.T) {
-	for _, fields := range []string{
-		"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
-		"Connection: close\r\nUpgrade: websocket\r\n",
-		"Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n",
-		"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n",
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			heads := make(chan string, 1)
-			front, _ := before(t, serveRaw(t, func(c net.Conn, head string) {
-				heads <- head
-				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			}))
-			talk(t, front, "GET / HTTP/1.1\r\nHost: web\r\n"+fields+"\r\nx", 1000)
-			if head := <-heads; strings.Contains(head, "pgrade") || strings.Contains(head, "ettings") {
-				t.Errorf("%q arrived as %q", fields, head)
-			}
-		})
-	}
-}
-
 func TestEarlyAnswersPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		front, _ := before(t, upstreamSays(t, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </b.css>\r\n\r\n"+
+		front, _ := frontBefore(t, upstreamSays(t, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </b.css>\r\n\r\n"+
 			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		var links []string
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(status int, header textproto.MIMEHeader) error {
@@ -286,34 +221,9 @@ func TestEarlyAnswersPass(t *testing.T) {
 
 func TestOldClientsHearNoEarlyAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		front, _ := before(t, upstreamSays(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		front, _ := frontBefore(t, upstreamSays(t, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 		if out := talk(t, front, "GET / HTTP/1.0\r\n\r\n", 1000); !strings.HasPrefix(out, "HTTP/1.0 200 OK\r\n") {
 			t.Errorf("answer %q", out)
-		}
-	})
-}
-
-func TestExpectContinue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Expect") != "100-continue" {
-				t.Errorf("Expect arrived as %q", r.Header["Expect"])
-			}
-			if r.URL.Path == "/no" {
-				w.WriteHeader(http.StatusRequestEntityTooLarge)
-				return
-			}
-			body, _ := io.ReadAll(r.Body)
-			fmt.Fprintf(w, "%d", len(body))
-		}))
-		front, _ := before(t, web)
-		out := talk(t, front, "POST /yes HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello", 1000)
-		if !strings.HasPrefix(out, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n") || !strings.HasSuffix(out, "\r\n\r\n5") {
-			t.Errorf("answer %q", out)
-		}
-		out = talk(t, front, "POST /no HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", 1000)
-		if !strings.HasPrefix(out, "HTTP/1.1 413 ") {
-			t.Errorf("refused answer %q", out)
 		}
 	})
 }
@@ -335,7 +245,7 @@ func TestTrailersBothWays(t *testing.T) {
 			}
 			w.Header().Set(http.TrailerPrefix+"Unannounced", "too")
 		}))
-		front, _ := before(t, web)
+		front, _ := frontBefore(t, web)
 		for _, path := range []string{"/body", "/empty", "/quiet"} {
 			r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://web"+path, struct{ io.Reader }{strings.NewReader("x")})
 			r.Trailer = http.Header{"Sum": {"42"}}
@@ -347,6 +257,48 @@ func TestTrailersBothWays(t *testing.T) {
 			_ = res.Body.Close()
 			if err != nil || res.Trailer.Get("Sum") != "42!" || res.Trailer.Get("Unannounced") != "too" || res.Trailer["Connection"] != nil {
 				t.Errorf("%s: trailers %v, %v", path, res.Trailer, err)
+			}
+		}
+	})
+}
+
+// TestHTTP2Clients: body and trailers both ways, and an early answer.
+func TestHTTP2Clients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/no" {
+				w.Header().Set("Connection", "close") // else it waits for the body
+				w.WriteHeader(http.StatusTeapot)
+				return
+			}
+			body, err := io.ReadAll(r.Body)
+			w.Header().Set("Trailer", "Sum")
+			fmt.Fprintf(w, "%s %s %d %v %s", r.Host, r.Header.Get("Via"), len(body), err, r.Header.Get("Te"))
+			w.Header().Set("Sum", r.Trailer.Get("Sum"))
+		}))
+		front, _ := frontBefore(t, web)
+		var protocols http.Protocols
+		protocols.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{DialContext: front.dial, Protocols: &protocols}
+		defer transport.CloseIdleConnections()
+		for range 2 {
+			stalled, never := io.Pipe()
+			r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://web/no", stalled)
+			res, err := transport.RoundTrip(r)
+			if err != nil || res.StatusCode != http.StatusTeapot {
+				t.Fatalf("early answer: %v, %v", res, err)
+			}
+			_ = res.Body.Close()
+			_ = never.Close()
+			r, _ = http.NewRequestWithContext(t.Context(), "POST", "http://web/", struct{ io.Reader }{strings.NewReader(strings.Repeat("x", 100<<10))})
+			r.Trailer, r.Header["Te"] = http.Header{"Sum": {"42"}}, []string{"trailers"}
+			if res, err = transport.RoundTrip(r); err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if want := "web 2 kecho-web1 102400 <nil> trailers"; string(body) != want || err != nil || res.Trailer.Get("Sum") != "42" || res.ProtoMajor != 2 {
+				t.Errorf("%s %q, %v, trailers %v; want %q", res.Proto, body, err, res.Trailer, want)
 			}
 		}
 	})
@@ -364,7 +316,7 @@ func TestStreamsArriveAtOnce(t *testing.T) {
 					<-next
 				}
 			})
-			front, _ := before(t, web)
+			front, _ := frontBefore(t, web)
 			res, err := client(t, front).Get("http://web/")
 			if err != nil {
 				t.Fatal(err)
@@ -388,7 +340,7 @@ func TestClientThatGoesEndsTheRequest(t *testing.T) {
 			<-r.Context().Done()
 			cause <- r.Context().Err()
 		}))
-		front, f := before(t, web)
+		front, f := frontBefore(t, web)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		r, _ := http.NewRequestWithContext(ctx, "GET", "http://web/", nil)
@@ -404,152 +356,4 @@ func TestClientThatGoesEndsTheRequest(t *testing.T) {
 			t.Error("the web server counts as down because a client went")
 		}
 	})
-}
-
-// TestLargeBodiesTakeNoMemory: 64 MiB each way, with the heap looked at on the
-// way. Pipes have no buffers, so what is held is held by the front.
-func TestLargeBodiesTakeNoMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const size = 64 << 20
-		web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
-			_ = http.NewResponseController(w).EnableFullDuplex()
-			_, _ = io.Copy(w, r.Body)
-		}))
-		front, _ := before(t, web)
-		r, _ := http.NewRequestWithContext(t.Context(), "PUT", "http://web/", io.LimitReader(zeros{}, size))
-		r.ContentLength = size
-		res, err := client(t, front).Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		if _, err = io.CopyN(io.Discard, res.Body, size/2); err != nil {
-			t.Fatal(err)
-		}
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		if m.HeapInuse > 16<<20 {
-			t.Errorf("%d MiB of heap in the middle of it", m.HeapInuse>>20)
-		}
-		if n, err := io.Copy(io.Discard, res.Body); n != size/2 || err != nil {
-			t.Errorf("%d bytes of %d came back: %v", n+size/2, size, err)
-		}
-	})
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }
-
-// TestEarlyAnswerToAStalledUpload: the answer is passed on, nothing waits for
-// the body, and the connection ends.
-func TestEarlyAnswerToAStalledUpload(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		front, _ := before(t, serveRaw(t, func(c net.Conn, _ string) {
-			_, _ = io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n")
-			_, _ = io.Copy(io.Discard, c)
-		}))
-		start := time.Now()
-		out := talk(t, front, "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 1000000\r\n\r\nsome", 1000)
-		if !strings.HasPrefix(out, "HTTP/1.1 413 ") || !strings.HasSuffix(out, "\r\n\r\nno\n") {
-			t.Errorf("answer %q", out)
-		}
-		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("the connection ended after %v", took)
-		}
-	})
-}
-
-// TestEarlyAnswers: the web server answers and reads no more, while the client
-// has sent everything, or goes on. The answer arrives, and nothing of the body
-// is ever taken for a request.
-func TestEarlyAnswers(t *testing.T) {
-	for _, size := range []int{1, 1000, 100 << 10, 300 << 10, 3 << 20} {
-		for _, sized := range []bool{true, false} {
-			synctest.Test(t, func(t *testing.T) {
-				front, _ := before(t, serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					_ = http.NewResponseController(w).EnableFullDuplex()
-					w.Header().Set("Connection", "close")
-					w.WriteHeader(http.StatusTeapot)
-				})))
-				in := fmt.Sprintf("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
-				if !sized {
-					in = fmt.Sprintf("POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", size, strings.Repeat("x", size))
-				}
-				out := talk(t, front, in+"GET / HTTP/1.1\r\nHost: web\r\n\r\n", 5000)
-				answers := statusLine.FindAllString(out, -1)
-				for _, status := range answers {
-					if status != "HTTP/1.1 418 " {
-						t.Errorf("%d bytes: %q", size, out)
-					}
-				}
-				if len(answers) == 0 || len(answers) > 2 || len(answers) == 1 != strings.Contains(out, "Connection: close") {
-					t.Errorf("%d bytes: %q", size, out)
-				}
-			})
-		}
-	}
-}
-
-// TestFullDuplex: the answer begins before the request has ended, and nothing
-// of the request is lost.
-func TestFullDuplex(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_ = http.NewResponseController(w).EnableFullDuplex()
-			w.(http.Flusher).Flush()
-			_, _ = io.Copy(flushing{w}, r.Body)
-		}))
-		front, _ := before(t, web)
-		body, feed := io.Pipe()
-		r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://web/", body)
-		res, err := client(t, front).Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		for i := range 100 {
-			line := fmt.Sprintf("line %04d\n", i)
-			if _, err := io.WriteString(feed, line); err != nil {
-				t.Fatal(err)
-			}
-			got := make([]byte, len(line))
-			if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != line {
-				t.Fatalf("sent %q, got %q, %v", line, got, err)
-			}
-		}
-		_ = feed.Close()
-		if rest, err := io.ReadAll(res.Body); len(rest) > 0 || err != nil {
-			t.Errorf("left over: %q, %v", rest, err)
-		}
-	})
-}
-
-type flushing struct{ http.ResponseWriter }
-
-func (f flushing) Write(p []byte) (int, error) {
-	n, err := f.ResponseWriter.Write(p)
-	f.ResponseWriter.(http.Flusher).Flush()
-	return n, err
-}
-
-func TestBrokenUploadIsTheClientsFault(t *testing.T) {
-	for _, rest := range []string{"5\r\nhello\r\nzz\r\n", "5\r\nhello\n"} {
-		synctest.Test(t, func(t *testing.T) {
-			web := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if _, err := io.ReadAll(r.Body); err == nil {
-					t.Error("the web server saw a whole body")
-				}
-			}))
-			front, f := before(t, web)
-			out := talk(t, front, "POST / HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n"+rest, 3)
-			if !strings.HasPrefix(out, "HTTP/1.1 400 ") {
-				t.Errorf("answer %q", out)
-			}
-			if _, ok := errors.AsType[*fault](f.failed); !ok || !errors.Is(f.failed, errUpload) {
-				t.Errorf("serve returned %v", f.failed)
-			}
-		})
-	}
 }

@@ -74,6 +74,9 @@ type answer struct {
 func (a *answer) start() {
 	a.begun = true
 	mergeHead(a.w.Header(), a.header)
+	if a.status == http.StatusNoContent {
+		delete(a.w.Header(), "Content-Length") // RFC 9110 §8.6
+	}
 	a.w.WriteHeader(a.status)
 }
 

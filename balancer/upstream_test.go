@@ -204,7 +204,7 @@ func TestStaleConnections(t *testing.T) {
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 			}
 		})
-		front, _ := before(t, web)
+		front, _ := frontBefore(t, web)
 		for i := range 10 {
 			res, err := client(t, front).Post("http://web/", "", nil)
 			if err != nil || res.StatusCode != 200 {
@@ -222,7 +222,7 @@ func TestUpstreamDownIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := newPipes()
 		_ = gone.Close()
-		front, f := before(t, gone)
+		front, f := frontBefore(t, gone)
 		for _, request := range []string{"GET / HTTP/1.1\r\nHost: web\r\n\r\n", "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 1\r\n\r\nx"} {
 			out := talk(t, front, request, 1000)
 			if !strings.HasPrefix(out, "HTTP/1.1 502 ") || !errors.Is(f.failed, errUpstreamDown) {
