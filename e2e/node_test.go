@@ -53,12 +53,18 @@ func newNode(t testing.TB, m machine, name string) *node {
 	t.Helper()
 	n := &node{machine: m, name: name, upstream: m.url(appPort)}
 	n.api = &http.Client{Transport: m.transport(t), Timeout: 5 * time.Second}
-	n.web = start(t, m, name+"-app", kecho(t), "demo", "web",
-		"--listen", m.addr(appPort), "--workers", strconv.Itoa(workers), "--work", "38ms", "--name", name)
-	eventually(t, startPatience, n.web.name+" serves", func() error {
-		return n.read(m.url(appPort)+"/stats", new(demo.WebStats))
-	})
+	n.startWeb(t)
 	return n
+}
+
+// startWeb starts the node's web server and waits until it serves.
+func (n *node) startWeb(t testing.TB) {
+	t.Helper()
+	n.web = start(t, n.machine, n.name+"-app", kecho(t), "demo", "web",
+		"--listen", n.addr(appPort), "--workers", strconv.Itoa(workers), "--work", "38ms", "--name", n.name)
+	eventually(t, startPatience, n.web.name+" serves", func() error {
+		return n.read(n.url(appPort)+"/stats", new(demo.WebStats))
+	})
 }
 
 // start starts the node's agent with further flags.
