@@ -85,7 +85,7 @@ func TestWholeUploadsKeepTheirConnection(t *testing.T) {
 	}
 }
 
-func TestUploadTrailers(t *testing.T) {
+func TestTrailersOfAnUpload(t *testing.T) {
 	r := asked(nil)
 	r.Trailer = http.Header{"Sum": nil, "Content-Length": nil}
 	b := newUpload(strings.NewReader("hello"), -1, r)
