@@ -151,6 +151,12 @@ func TestNewerAnnouncementCounts(t *testing.T) {
 		hub.Down(1, peer)
 		gossip(9, false, "a")
 		equal(t, "a member without a link", open(), nil)
+		hub.Up(1, peer)
+		raw.announce(t, 10, "b")
+		equal(t, "a member with a link", open(), []string{"b"})
+		hub.Down(1, peer)
+		hub.Up(1, peer)
+		equal(t, "what an earlier link said", open(), []string{"a"})
 		cancel()
 		wg.Wait()
 	})
@@ -191,6 +197,25 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// Nothing is called after it was stopped, not even what was on its way.
+func TestWatchStop(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, nodes []*channel.Node, chans []*channel.Channel, hub *channeltest.Hub) {
+		var stopSecond func()
+		second := 0
+		chans[0].Watch(func(_ channel.Sink, present bool) {
+			if !present {
+				stopSecond()
+			}
+		})
+		stopSecond = chans[0].Watch(func(channel.Sink, bool) { second++ })
+		hub.Down(1, 2)
+		synctest.Wait()
+		if second != 1 {
+			t.Errorf("%d calls of the second watcher, want 1: that the sink was there", second)
+		}
+	})
+}
+
 // Under changes from all sides every watcher must see, for each sink, coming
 // and going by turns, and end with the truth.
 func TestWatchSeesComingAndGoingByTurns(t *testing.T) {
@@ -202,6 +227,7 @@ func TestWatchSeesComingAndGoingByTurns(t *testing.T) {
 				t.Error("two calls at once")
 			}
 			inside = true
+			time.Sleep(time.Microsecond) // lets others try
 			if present[s.Node] == now {
 				t.Errorf("node %v: present %v twice in a row", s.Node, now)
 			}
@@ -224,6 +250,7 @@ func TestWatchSeesComingAndGoingByTurns(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		time.Sleep(time.Second)
 		synctest.Wait()
 		for _, n := range nodes[1:] {
 			if !present[n.ID()] {

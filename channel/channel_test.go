@@ -69,6 +69,11 @@ func TestSubmitArrivesWhole(t *testing.T) {
 		if !e.Deadline.Equal(sent.Deadline) {
 			t.Errorf("deadline: got %v, want %v: no time has passed", e.Deadline, sent.Deadline)
 		}
+		submit(t, chans[0], channel.Event{Type: "nothing"})
+		e = got.Wait(t, 2)[1]
+		if !e.Deadline.IsZero() || !e.Re.IsZero() || e.Priority != channel.Normal || len(e.Attrs)+len(e.Body)+len(e.From) > 0 {
+			t.Errorf("an empty event got something of the one before: %+v", e)
+		}
 	})
 }
 
@@ -372,6 +377,31 @@ func TestDeadlineTravelsAsTimeLeft(t *testing.T) {
 		}
 		if s := chans[1].Stats(); s.Late != 2 || s.Delivered != 2 {
 			t.Errorf("stats %+v, want 2 late, 2 delivered", s)
+		}
+	})
+}
+
+// A bulk event waits for room until its deadline, and no longer.
+func TestBulkWaitsUntilItsDeadline(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		release := make(chan struct{})
+		defer close(release)
+		if _, err := chans[1].SubscribeInline(channel.Match{}, func(*channel.Event) { <-release }); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for {
+			_, err := chans[0].Submit(t.Context(), channel.Event{Type: "a", Priority: channel.Bulk, Deadline: start.Add(time.Second)})
+			if err == nil {
+				continue
+			}
+			if waited := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || waited != time.Second {
+				t.Errorf("%v after %v, want context.DeadlineExceeded after 1 s", err, waited)
+			}
+			break
+		}
+		if s := chans[0].Stats(); s.Unsent != 1 || s.Sent < 1000 {
+			t.Errorf("stats %+v", s)
 		}
 	})
 }

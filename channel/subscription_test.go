@@ -158,3 +158,20 @@ func TestQuietSubscriptionsCostNoGoroutine(t *testing.T) {
 		}
 	})
 }
+
+// Whoever closes a subscription in a handler is not surprised by it.
+func TestCloseWithinAHandler(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		var other *channel.Subscription
+		first, second := 0, 0
+		var own *channel.Subscription
+		own, _ = chans[1].SubscribeInline(channel.Match{}, func(*channel.Event) { first++; other.Close(); own.Close() })
+		other, _ = chans[1].SubscribeInline(channel.Match{}, func(*channel.Event) { second++ })
+		submit(t, chans[0], channel.Event{Type: "a"})
+		submit(t, chans[0], channel.Event{Type: "a"})
+		synctest.Wait()
+		if first != 1 || second != 0 {
+			t.Errorf("%d and %d calls, want 1 and 0", first, second)
+		}
+	})
+}
