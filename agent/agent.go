@@ -189,6 +189,9 @@ func (a *Agent) makeBalancer() (err error) {
 		return err
 	}
 	a.node.DescribeFunc(a.describe)
+	if _, err := a.monitor.SubscribeInline(channel.Match{Type: loadReport}, a.hearReport); err != nil {
+		return err
+	}
 	return a.node.Describe(filters.Name.Of(a.cfg.Name))
 }
 

@@ -162,6 +162,10 @@ func (b *Balancer) Run(ctx context.Context) error {
 // being served go on, and so do this node's own.
 func (b *Balancer) Drain() { b.gate.drain() }
 
+// PeerHasRoom says that a peer was heard to have a free place: a request that
+// waits here is offered to the peers at once. It does not block.
+func (b *Balancer) PeerHasRoom() { b.gate.peerRoom() }
+
 // Describe appends what peers need to know of this node: its load, its
 // capacity and whether it is draining. It is meant for Node.DescribeFunc.
 func (b *Balancer) Describe(attrs channel.Attrs) channel.Attrs {

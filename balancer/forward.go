@@ -88,6 +88,7 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 	if res, err := b.submitRequest(ctx, j, c); res != answered {
 		return res, err
 	}
+	b.gate.peerRoom() // where there was room for one there may be for another
 	silence := time.NewTimer(b.cfg.Silence)
 	defer silence.Stop()
 	upload := newUpload(j.payload.rest, j.payload.length, j.r)
@@ -104,6 +105,7 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 				}
 				continue
 			case typeAnswer:
+				b.gate.peerRoom() // the place that it had is free now, or soon
 				b.answer(j, c, upload, n)
 				return answered, nil
 			case typeBroken:

@@ -76,6 +76,16 @@ func (g *gate) settle(j *job, v policy.Verdict) (policy.Verdict, error) {
 	return policy.Fail, context.Cause(ctx)
 }
 
+// peerRoom has one request that waits try the peers now: one of them seems to
+// have room.
+func (g *gate) peerRoom() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t := g.core.Room(g.now()); t != nil {
+		tell(t, policy.Overflow)
+	}
+}
+
 // admit decides about a peer's request.
 func (g *gate) admit() bool {
 	g.mu.Lock()

@@ -15,7 +15,7 @@ type Limits struct {
 	// Queue is how many wait at most; at least 1.
 	Queue int
 	// QueueAge is how old the oldest waiting request may be before new ones
-	// are refused. By age and not by predicted wait: that refuses wrongly in
+	// are refused, beyond the ForwardAfter that it waits anyway. By age and not by predicted wait: that refuses wrongly in
 	// a hot spot that peers are draining (POLICY "What was learnt" 7).
 	QueueAge time.Duration
 	// ForwardAfter is how long a request waits before it may overflow; 0: not
@@ -228,6 +228,18 @@ func (g *Gate) Due(now time.Duration) (*Ticket, Verdict) {
 	return t, v
 }
 
+// Room takes one ticket out of the queue that may try the peers again before it
+// is due, because one of them seems to have room now; nil when none waits that
+// may leave.
+func (g *Gate) Room(now time.Duration) *Ticket {
+	t := g.queue.dues.first()
+	if t == nil || now < t.arrived+g.limits.ForwardAfter {
+		return nil
+	}
+	g.queue.remove(t)
+	return t
+}
+
 // Next is when Due has something to say if nothing else happens, which may be
 // in the past; false when it has not.
 func (g *Gate) Next() (at time.Duration, ok bool) {
@@ -300,5 +312,5 @@ func (s State) Capacity() int {
 // sheds reports whether new requests are refused.
 func (g *Gate) sheds(now time.Duration) bool {
 	head := g.queue.oldest()
-	return g.queue.len() >= g.limits.Queue || (head != nil && now-head.arrived > g.limits.QueueAge)
+	return g.queue.len() >= g.limits.Queue || (head != nil && now-head.arrived > g.limits.ForwardAfter+g.limits.QueueAge)
 }

@@ -98,6 +98,7 @@ type script struct {
 //	leave a         a's client is gone
 //	due             everything that is due now, one after the other
 //	next            when something is due
+//	room            a peer seems to have room
 //	admit           a peer asks for a place
 //	down, up        the web server is out of reach, or is not any more
 //	drain, state
@@ -125,6 +126,11 @@ func (s *script) run(words []string) (string, error) {
 		return "nobody starts\n", nil
 	case "due":
 		return s.due(), nil
+	case "room":
+		if t := s.gate.Room(s.now); t != nil {
+			return name(t) + ": overflow\n", nil
+		}
+		return "nobody leaves\n", nil
 	case "next":
 		if at, ok := s.gate.Next(); ok {
 			return fmt.Sprintf("at %v\n", at), nil

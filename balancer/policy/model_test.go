@@ -79,7 +79,7 @@ func (m *model) arrive(now time.Duration, r *request) Verdict {
 		return pick(r.ticket.Movable, Overflow, Fail)
 	case m.fits(r):
 		return Start
-	case len(queue) == m.limits.Queue, len(queue) > 0 && now-queue[0].arrived > m.limits.QueueAge:
+	case len(queue) == m.limits.Queue, len(queue) > 0 && now-queue[0].arrived > m.limits.ForwardAfter+m.limits.QueueAge:
 		return Shed
 	}
 	return pick(r.ticket.Movable && m.limits.ForwardAfter == 0, Overflow, Wait)
@@ -120,6 +120,21 @@ func (m *model) due(now time.Duration) []*request {
 		})
 	}
 	return rs
+}
+
+// room is who tries the peers when one may have room: of those that were let
+// go once, the one that would be next anyway.
+func (m *model) room(now time.Duration) *request {
+	var next *request
+	for _, r := range m.in(waiting) {
+		if r.ticket.Movable && (next == nil || r.due < next.due) {
+			next = r
+		}
+	}
+	if next == nil || now < next.arrived+m.limits.ForwardAfter {
+		return nil
+	}
+	return next
 }
 
 func pick(yes bool, a, b Verdict) Verdict {
@@ -224,6 +239,16 @@ func (d *duel) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"due": d.dues,
+		"room": func(t *rapid.T) {
+			want, got := d.room(d.now), d.gate.Room(d.now)
+			if want == nil && got == nil {
+				return
+			}
+			if want == nil || got != &want.ticket {
+				t.Fatalf("at %v: %v may try the peers, want %v", d.now, got, want)
+			}
+			want.state = away
+		},
 		"admit": func(t *rapid.T) {
 			want := !d.down && !d.draining && d.running() < d.limits.Soft
 			if got := d.gate.Admit(); got != want {
