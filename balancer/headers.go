@@ -29,14 +29,15 @@ var hopByHop = map[string]bool{
 // rewriter makes the fields that this node sends on from those that a client
 // sent. Its methods may be called by many goroutines at once.
 type rewriter struct {
-	by      string         // "kecho-NAME", how this node calls itself in Via
-	trusted []netip.Prefix // whose X-Forwarded-* and Forwarded are believed
+	via11, via10, via2 string         // how this node calls itself in Via
+	trusted            []netip.Prefix // whose X-Forwarded-* and Forwarded are believed
 }
 
 // newRewriter makes a rewriter for the node called name. What a client says
 // about whom it speaks for is believed only when its address is in trusted.
 func newRewriter(name string, trusted []netip.Prefix) *rewriter {
-	return &rewriter{by: pseudonym(name), trusted: trusted}
+	by := pseudonym(name)
+	return &rewriter{via11: "1.1 " + by, via10: "1.0 " + by, via2: "2 " + by, trusted: trusted}
 }
 
 // pseudonym is what stands for the node called name in Via: a token, so
@@ -67,10 +68,15 @@ func (h *rewriter) outbound(r *http.Request) http.Header {
 	if listHas(r.Header["Te"], "trailers") {
 		out["Te"] = []string{"trailers"}
 	}
-	h.addForwarded(out, r, believed)
-	out["Via"] = with(out["Via"], h.via(r.ProtoMajor, r.ProtoMinor))
+	values := make([]string, 5) // one allocation for what nearly every request gets
+	addForwarded(out, r, believed, values[:3])
+	if via := h.via(r.ProtoMajor, r.ProtoMinor); out["Via"] != nil {
+		out["Via"] = with(out["Via"], via)
+	} else {
+		out["Via"] = single(values[3:], via)
+	}
 	if id := out["X-Request-Id"]; len(id) != 1 || !saneID(id[0]) {
-		out["X-Request-Id"] = []string{newRequestID()}
+		out["X-Request-Id"] = single(values[4:], newRequestID())
 	}
 	return out
 }
@@ -79,11 +85,11 @@ func (h *rewriter) outbound(r *http.Request) http.Header {
 func (h *rewriter) via(major, minor int) string {
 	switch {
 	case major == 1 && minor == 1:
-		return "1.1 " + h.by
+		return h.via11
 	case major == 1:
-		return "1.0 " + h.by
+		return h.via10
 	}
-	return "2 " + h.by
+	return h.via2
 }
 
 // believes says whether what a sender with that address writes about its own
@@ -106,8 +112,9 @@ func (h *rewriter) believes(remote string) bool {
 }
 
 // addForwarded says for whom the request is sent on. Where the sender is
-// believed, its words stand before ours; otherwise they are gone already.
-func (h *rewriter) addForwarded(out http.Header, r *http.Request, believed bool) {
+// believed, its words stand before ours; otherwise they are gone already. room
+// is three strings for the values.
+func addForwarded(out http.Header, r *http.Request, believed bool, room []string) {
 	client, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		client = r.RemoteAddr
@@ -116,20 +123,25 @@ func (h *rewriter) addForwarded(out http.Header, r *http.Request, believed bool)
 	if r.TLS != nil {
 		proto = "https"
 	}
-	values := []string{r.Host, proto, client} // one allocation for the three
 	if r.Host != "" && !(believed && out["X-Forwarded-Host"] != nil) {
-		out["X-Forwarded-Host"] = values[0:1:1]
+		out["X-Forwarded-Host"] = single(room, r.Host)
 	}
 	if !(believed && out["X-Forwarded-Proto"] != nil) {
-		out["X-Forwarded-Proto"] = values[1:2:2]
+		out["X-Forwarded-Proto"] = single(room[1:], proto)
 	}
-	switch before := out["X-Forwarded-For"]; {
-	case client == "" || client == "@":
-	case len(before) > 0:
-		out["X-Forwarded-For"] = []string{strings.Join(before, ", ") + ", " + client}
-	default:
-		out["X-Forwarded-For"] = values[2:3:3]
+	if client == "" || client == "@" {
+		return
 	}
+	if before := out["X-Forwarded-For"]; len(before) > 0 {
+		client = strings.Join(before, ", ") + ", " + client
+	}
+	out["X-Forwarded-For"] = single(room[2:], client)
+}
+
+// single is a field's only value, in the first place of room.
+func single(room []string, value string) []string {
+	room[0] = value
+	return room[:1:1]
 }
 
 // forwardedField says whether name speaks of the one before the sender.
