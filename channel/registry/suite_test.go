@@ -58,5 +58,5 @@ func inMemory(t testing.TB, net *memnet.Net, n channeltest.RegistryNode) (channe
 func ip(host int) string { return fmt.Sprintf("10.0.0.%d", 1+host) }
 
 func logger(t testing.TB, name string) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
+	return slog.New(slog.NewTextHandler(t.Output(), nil)).With("node", name)
 }

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -64,14 +63,13 @@ func TestTagsRoundTripAndFit(t *testing.T) {
 }
 
 func TestLongAnnouncementsUseTheRoom(t *testing.T) {
-	var names []string
-	for i := range 100 {
-		names = append(names, fmt.Sprintf("channel%02d", i))
-	}
 	cfg := Config{ID: 1, Cluster: "kecho"}
-	tags := packTags(&cfg, "10.0.0.1:7947", channel.Announcement{Version: 1, Channels: names})
-	if size := serfSize(tags); size < memberlist.MetaMaxSize-20 {
-		t.Errorf("%d of %d bytes are used", size, memberlist.MetaMaxSize)
+	for length := 1; length <= channel.MaxName; length++ {
+		names := slices.Repeat([]string{strings.Repeat("x", length)}, 500)
+		tags := packTags(&cfg, "10.0.0.1:7947", channel.Announcement{Version: 1, Channels: names})
+		if size := serfSize(tags); size > memberlist.MetaMaxSize || size < memberlist.MetaMaxSize-length-4 {
+			t.Errorf("names of %d bytes: %d of %d bytes are used", length, size, memberlist.MetaMaxSize)
+		}
 	}
 }
 

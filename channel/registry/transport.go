@@ -100,20 +100,18 @@ func wrap(inner memberlist.Transport) *transport {
 	}
 	t.down, t.cancel = context.WithCancel(context.Background())
 	t.wg.Go(t.forward)
+	t.wg.Go(t.accept)
 	return t
 }
 
 // open lets in what has come and what comes.
 func (t *transport) open() { close(t.opened) }
 
-// forward passes on what comes in. When it goes down it goes on taking, until
-// the other one has ended: its goroutines would wait for ever with a packet in
-// the hand.
+// forward passes packets on. When it goes down it goes on taking, until the
+// other transport has ended: its goroutines would wait for ever with a packet
+// in the hand.
 func (t *transport) forward() {
-	select {
-	case <-t.opened:
-	case <-t.down.Done():
-	}
+	t.waitOpen()
 	for {
 		select {
 		case p := <-t.Transport.PacketCh():
@@ -121,6 +119,17 @@ func (t *transport) forward() {
 			case t.packets <- p:
 			case <-t.down.Done():
 			}
+		case <-t.stopped:
+			return
+		}
+	}
+}
+
+// accept is forward for streams.
+func (t *transport) accept() {
+	t.waitOpen()
+	for {
+		select {
 		case c := <-t.Transport.StreamCh():
 			s := t.keep(c)
 			select {
@@ -131,6 +140,13 @@ func (t *transport) forward() {
 		case <-t.stopped:
 			return
 		}
+	}
+}
+
+func (t *transport) waitOpen() {
+	select {
+	case <-t.opened:
+	case <-t.down.Done():
 	}
 }
 
