@@ -45,7 +45,7 @@ func (d *decoder) decode(frame []byte, e *Event) (envelope, error) {
 	left := r.uint()
 	e.Re = ID{Source: NodeID(r.uint()), Seq: r.uint()}
 	env.from = d.description(&r)
-	d.attrs = d.pairs(&r, d.attrs[:0], d.attrs)
+	d.attrs = d.pairs(&r, d.attrs)
 	if r.err != nil {
 		return env, r.err
 	}
@@ -76,7 +76,8 @@ func (d *decoder) description(r *reader) *description {
 	}
 	start := r.b
 	next := new(description)
-	next.attrs = d.pairs(r, next.attrSpace[:0], d.from.attrs)
+	copy(next.attrSpace[:], d.from.attrs)
+	next.attrs = d.pairs(r, next.attrSpace[:0])
 	if r.err == nil {
 		next.raw = append(next.rawSpace[:0], start[:len(start)-len(r.b)]...)
 		d.from = next
@@ -84,45 +85,43 @@ func (d *decoder) description(r *reader) *description {
 	return d.from
 }
 
-// pairs parses an attribute list and appends it to attrs. guess is what the
-// list before was: its strings are taken where they are the same.
-func (d *decoder) pairs(r *reader, attrs, guess Attrs) Attrs {
+// pairs parses an attribute list into attrs, from the start. What attrs holds
+// there, and behind its end, is a guess: strings that come again are kept.
+func (d *decoder) pairs(r *reader, attrs Attrs) Attrs {
 	n := r.pairCount()
-	attrs = slices.Grow(attrs, n)
-	for i := range n {
-		var g Attr
-		if i < len(guess) {
-			g = guess[i]
+	attrs = slices.Grow(attrs[:0], n)[:n]
+	for i := range attrs {
+		a := &attrs[i]
+		if name := r.text(MaxName); a.Name != string(name) {
+			a.Name = d.names.string(name)
 		}
-		name := r.text(MaxName)
-		if g.Name != string(name) {
-			g.Name = d.names.string(name)
-		}
-		a := Attr{Name: g.Name}
-		d.value(r, &a, g.str)
+		d.value(r, a)
 		if r.err == nil && a.Name == "" {
 			r.fail(errShape("an attribute without a name"))
 		}
 		if r.err != nil {
-			return attrs
+			return attrs[:i]
 		}
-		attrs = append(attrs, a)
 	}
 	return attrs
 }
 
-func (d *decoder) value(r *reader, a *Attr, guess string) {
-	switch c := r.peek(); {
+func (d *decoder) value(r *reader, a *Attr) {
+	c := r.peek()
+	if isString(c) {
+		a.kind, a.num = stringKind, 0
+		if text := r.text(MaxText); a.str != string(text) {
+			a.str = d.texts.string(text)
+		}
+		return
+	}
+	a.str = ""
+	switch {
 	case c == msgFalse || c == msgTrue:
 		a.kind, a.num = boolKind, uint64(c-msgFalse)
 		r.b = r.b[1:]
 	case c == msgFloat64:
 		a.kind, a.num = floatKind, r.float()
-	case isString(c):
-		text := r.text(MaxText)
-		if a.kind, a.str = stringKind, guess; guess != string(text) {
-			a.str = d.texts.string(text)
-		}
 	default:
 		a.kind, a.num = intKind, uint64(r.int())
 	}
