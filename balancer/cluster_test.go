@@ -109,7 +109,7 @@ func (c *cluster) node() *member {
 	}
 	var reports sync.WaitGroup
 	reports.Go(func() {
-		for {
+		for range 1000 { // not for ever: who waits in vain must be seen to
 			select {
 			case <-c.t.Context().Done():
 				return
