@@ -180,6 +180,7 @@ func (a *Agent) makeBalancer() (err error) {
 			Soft: a.cfg.SoftLimit, Hard: a.cfg.HardLimit, Queue: a.cfg.Queue,
 			QueueAge: a.cfg.QueueAge, ForwardAfter: a.cfg.ForwardAfter,
 		},
+		RTT:    a.links.RTT,
 		Copies: a.cfg.Copies, Timeout: a.cfg.Timeout, Logger: a.log,
 		Observe: func(route balancer.Route, status int, took time.Duration) {
 			a.metrics.Observe(metrics.Route(route), status, took)

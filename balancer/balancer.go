@@ -40,6 +40,9 @@ type Config struct {
 	// PerPeer is how many exchanges there may be with one peer in each
 	// direction. Zero: 128.
 	PerPeer int
+	// RTT is the round trip to a peer, as its link measures it; 0: not known.
+	// Nil: no round trip to speak of.
+	RTT func(peer channel.NodeID) time.Duration
 	// Observe, when set, is called once for each request that was answered
 	// here or for a peer. It must not block.
 	Observe func(route Route, status int, took time.Duration)

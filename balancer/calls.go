@@ -35,6 +35,7 @@ type call struct {
 // part is a peer's in a call.
 type part struct {
 	node  channel.NodeID
+	sent  time.Time
 	heard bool // it said something, so its own load counts the call
 	taken bool // it said that it serves the call
 	over  bool // nothing more is expected of it
@@ -63,18 +64,18 @@ const (
 // calls is the table of open calls.
 type calls struct {
 	mu      sync.Mutex
-	running bool                          // guarded by mu
-	byID    map[channel.ID]*call          // guarded by mu
-	pending map[channel.NodeID]int        // calls in which something is expected of a peer; guarded by mu
-	unheard map[channel.NodeID]int        // calls that a peer has not been heard of; guarded by mu
-	health  policy.Health[channel.NodeID] // guarded by mu
+	running bool                           // guarded by mu
+	byID    map[channel.ID]*call           // guarded by mu
+	pending map[channel.NodeID]int         // calls in which something is expected of a peer; guarded by mu
+	unheard map[channel.NodeID][]time.Time // when calls were sent that a peer's load may not count yet, oldest first; guarded by mu
+	health  policy.Health[channel.NodeID]  // guarded by mu
 }
 
 func newCalls() *calls {
 	return &calls{
 		byID:    make(map[channel.ID]*call),
 		pending: make(map[channel.NodeID]int),
-		unheard: make(map[channel.NodeID]int),
+		unheard: make(map[channel.NodeID][]time.Time),
 	}
 }
 
@@ -144,10 +145,12 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	if c == nil {
 		return sinks[:0]
 	}
+	now := time.Now()
 	for i := range sinks {
-		c.asked = append(c.asked, part{node: sinks[i].Node})
-		cs.pending[sinks[i].Node]++
-		cs.unheard[sinks[i].Node]++
+		node := sinks[i].Node
+		c.asked = append(c.asked, part{node: node, sent: now})
+		cs.pending[node]++
+		cs.unheard[node] = append(cs.unheard[node], now)
 	}
 	return sinks
 }
@@ -265,11 +268,31 @@ func (cs *calls) pendingOf(c *call) (nodes []channel.NodeID) {
 	return nodes
 }
 
-// sentTo is how many calls a peer was given and has not been heard of.
+// sentTo is how many calls a peer was given that the load which it was last
+// heard with does not count; mayAsk keeps it so.
 func (cs *calls) sentTo(node channel.NodeID) int {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.unheard[node]
+	return len(cs.unheard[node])
+}
+
+// countedLocked forgets calls that were sent to a peer before what it was
+// heard with left it: its load counts them.
+func (cs *calls) countedLocked(node channel.NodeID, left time.Time) {
+	sent := cs.unheard[node]
+	n := 0
+	for n < len(sent) && sent[n].Before(left) {
+		n++
+	}
+	cs.setUnheardLocked(node, slices.Delete(sent, 0, n))
+}
+
+func (cs *calls) setUnheardLocked(node channel.NodeID, sent []time.Time) {
+	if len(sent) == 0 {
+		delete(cs.unheard, node)
+	} else {
+		cs.unheard[node] = sent
+	}
 }
 
 // gone tells every call that waits for the peer.
@@ -309,7 +332,10 @@ func (c *call) tell(n news) { c.news <- n }
 func (cs *calls) heardLocked(a *part) {
 	if !a.heard {
 		a.heard = true
-		decrement(cs.unheard, a.node)
+		sent := cs.unheard[a.node]
+		if i := slices.Index(sent, a.sent); i >= 0 {
+			cs.setUnheardLocked(a.node, slices.Delete(sent, i, i+1))
+		}
 	}
 }
 
@@ -332,7 +358,8 @@ func decrement(counts map[channel.NodeID]int, node channel.NodeID) {
 // limit is how much one peer may be asked at most.
 type limit struct {
 	pending int           // calls in which something is expected of it
-	unheard int           // calls that it was given and has not been heard of
+	unheard int           // calls that it was given and that its load does not count
+	left    time.Time     // when what it was last heard with left it, at the latest
 	now     time.Duration // on the gate's clock
 }
 
@@ -340,9 +367,10 @@ type limit struct {
 func (cs *calls) mayAsk(id channel.ID, node channel.NodeID, most limit) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	cs.countedLocked(node, most.left)
 	c := cs.byID[id]
 	return c != nil && !slices.Contains(c.avoid, node) &&
-		cs.pending[node] < most.pending && cs.unheard[node] < most.unheard &&
+		cs.pending[node] < most.pending && len(cs.unheard[node]) < most.unheard &&
 		!cs.health.Ejected(most.now, node)
 }
 

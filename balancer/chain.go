@@ -49,8 +49,20 @@ func (b *Balancer) mayAsk(e *channel.Event, s *channel.Sink) bool {
 	return b.calls.mayAsk(e.ID, s.Node, limit{
 		pending: b.cfg.PerPeer,
 		unheard: sendRoom(load, places, known && reported),
+		left:    s.Heard.Add(-b.lag(s.Node)),
 		now:     b.gate.now(),
 	})
+}
+
+// lag is how long ago at most what is heard of a peer left it, as far as a
+// request that is sent to it meanwhile is concerned: a round trip, and a
+// millisecond for the two processes.
+func (b *Balancer) lag(peer channel.NodeID) time.Duration {
+	const processes = time.Millisecond
+	if b.cfg.RTT == nil {
+		return processes
+	}
+	return b.cfg.RTT(peer) + processes
 }
 
 // sendRoom is how many requests a peer can be sent beyond those that its load

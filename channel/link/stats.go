@@ -39,6 +39,15 @@ type Flow struct {
 	Queued, QueuedBytes int    // waiting now
 }
 
+// RTT is the moving average of the pings to a peer; 0 when there is no link to
+// it, or before its first ping was answered. It takes no lock.
+func (p *Pool) RTT(peer channel.NodeID) time.Duration {
+	if l := (*p.table.Load())[peer]; l != nil {
+		return time.Duration(l.rtt.Load())
+	}
+	return 0
+}
+
 // Stats is a snapshot of every peer that SetPeers names or that has a link,
 // in the order of their names.
 func (p *Pool) Stats() []LinkStats {
