@@ -244,7 +244,7 @@ func linksReset(t *testing.T, make MakeLinks) {
 }
 
 func linksMute(t *testing.T, make MakeLinks) {
-	w := startLinks(t, make, 3, 600*time.Millisecond)
+	w := startLinks(t, make, 3, time.Second)
 	w.link(0, 1)
 	w.link(0, 2)
 	w.Stall(0, 1)

@@ -74,24 +74,24 @@ func refuser(c code) func(net.Conn) {
 func TestRedialWaits(t *testing.T) {
 	for what, c := range map[string]struct {
 		answer   func(net.Conn)
-		min, max int // dials in ten minutes
+		min, max int // dials in two minutes
 		longest  time.Duration
 	}{
-		"nobody there":       {nil, 180, 360, 5 * time.Second},
-		"unknown":            {refuser(codeUnknown), 4000, 6000, 250 * time.Millisecond},
-		"another cluster":    {refuser(codeCluster), 180, 360, 5 * time.Second},
-		"another version":    {refuser(codeVersion), 180, 360, 5 * time.Second},
-		"hangs up":           {func(net.Conn) {}, 180, 360, 5 * time.Second},
-		"says nothing, ever": {func(c net.Conn) { readControl(c); readControl(c) }, 90, 150, 7 * time.Second},
+		"nobody there":       {nil, 30, 80, 5 * time.Second},
+		"unknown":            {refuser(codeUnknown), 800, 1200, 250 * time.Millisecond},
+		"another cluster":    {refuser(codeCluster), 30, 80, 5 * time.Second},
+		"another version":    {refuser(codeVersion), 30, 80, 5 * time.Second},
+		"hangs up":           {func(net.Conn) {}, 30, 80, 5 * time.Second},
+		"says nothing, ever": {func(c net.Conn) { readControl(c); readControl(c) }, 18, 40, 7 * time.Second},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &dials{answer: c.answer}
 				p, _ := dialer(t, d)
 				p.SetPeers([]Peer{{ID: 7, Name: "web7", Addr: "a"}})
-				time.Sleep(10 * time.Minute)
+				time.Sleep(2 * time.Minute)
 				if n := d.count(); n < c.min || n > c.max {
-					t.Errorf("%d dials in ten minutes, want %d to %d", n, c.min, c.max)
+					t.Errorf("%d dials in two minutes, want %d to %d", n, c.min, c.max)
 				}
 				if l := d.longest(); l > c.longest || l < c.longest/2 {
 					t.Errorf("the longest wait was %v, want up to %v", l, c.longest)

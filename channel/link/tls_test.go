@@ -98,9 +98,14 @@ func (a *authority) config(t testing.TB, names ...string) *tls.Config {
 
 func TestLinksOverTLS(t *testing.T) {
 	a := newAuthority(t)
-	all := a.config(t, names(201)...) // one certificate for all keeps the test quick
+	all := a.config(t, names(10)...) // one certificate for all keeps the test quick
 	make := overTCP(func(int) *tls.Config { return all })
-	channeltest.TestLinks(t, func(t *testing.T, test func(*testing.T)) { test(t) }, make)
+	channeltest.TestLinks(t, func(t *testing.T, test func(*testing.T)) {
+		if strings.Contains(t.Name(), "many") {
+			t.Skip("400 handshakes show no more than TCP does")
+		}
+		test(t)
+	}, make)
 }
 
 func names(n int) (names []string) {
