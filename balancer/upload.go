@@ -54,6 +54,10 @@ func (b *upload) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, http.ErrBodyReadAfterClose
 	}
+	if b.whole { // and from then on net/http may close it at any moment
+		b.mu.Unlock()
+		return 0, io.EOF
+	}
 	b.reading = true
 	b.mu.Unlock()
 
