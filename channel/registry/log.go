@@ -33,6 +33,7 @@ var noise = []string{
 	"timeout",
 	"reset by peer",
 	"closed network",
+	errDown.Error(),
 	"Push/Pull with",
 	"Shutdown without",
 	"Conflicting address",

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -89,6 +90,9 @@ func bind(at netip.AddrPort, logger *log.Logger) (t *memberlist.NetTransport, er
 	return nil, err
 }
 
+// errDown answers whoever still wants to send after Shutdown.
+var errDown = errors.New("the registry has shut down")
+
 func wrap(inner memberlist.Transport) *transport {
 	t := &transport{
 		Transport: inner,
@@ -164,12 +168,22 @@ func (t *transport) PacketCh() <-chan *memberlist.Packet { return t.packets }
 // StreamCh gives the accepted streams.
 func (t *transport) StreamCh() <-chan net.Conn { return t.streams }
 
-// WriteToAddress needs no name, unless the other transport does.
+// WriteTo sends a packet until Shutdown.
+func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
+	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
+}
+
+// WriteToAddress sends a packet until Shutdown. Its error after that is none of
+// the network's: with one of those memberlist would think that the other side
+// has failed, and begin a whole probe more.
 func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+	if t.down.Err() != nil {
+		return time.Time{}, errDown
+	}
 	if inner, ok := t.Transport.(memberlist.NodeAwareTransport); ok {
 		return inner.WriteToAddress(b, a)
 	}
-	return t.WriteTo(b, a.Addr)
+	return t.Transport.WriteTo(b, a.Addr)
 }
 
 // DialTimeout dials until Shutdown.
