@@ -1,6 +1,9 @@
 package main
 
 import (
+	"log"
+	"log/slog"
+
 	"github.com/urfave/cli/v2"
 
 	"kecho/agent"
@@ -31,6 +34,9 @@ func runAgent(c *cli.Context) error {
 	if cfg.Logger, err = newLogger(c); err != nil {
 		return err
 	}
+	// net/http quotes what a broken web server sends through package log.
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug).Writer())
 	a, err := agent.New(cfg)
 	if err != nil {
 		return &api.Error{Code: api.Usage, Err: err, Detail: err.Error()}
