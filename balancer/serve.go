@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"kecho/channel"
 )
 
@@ -75,8 +77,21 @@ func (x *exchange) unpack(body []byte) (first []byte, err error) {
 	if err := checkTrailers(x.head.Trailer); err != nil {
 		return nil, err
 	}
-	x.header, err = headerOf(x.head.Fields)
-	return first, err
+	if x.header, err = headerOf(x.head.Fields); err != nil {
+		return nil, err
+	}
+	if !httpguts.ValidHeaderFieldName(x.head.Method) { // both are tokens
+		return nil, fmt.Errorf("method %.40q", x.head.Method)
+	}
+	return first, validRequestLine(x.outgoing())
+}
+
+// outgoing is the request as the web server gets it, without its body.
+func (x *exchange) outgoing() *outgoing {
+	return &outgoing{
+		method: x.head.Method, target: x.head.Target, host: x.head.Host,
+		header: x.header, length: x.head.Length,
+	}
 }
 
 func (b *Balancer) onRequestBody(e *channel.Event) {
@@ -185,10 +200,7 @@ func (b *Balancer) sayTaken(x *exchange, window int) taken {
 // upstreamAnswer is the head of the web server's answer, in the time that the
 // owner gives it.
 func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
-	out := &outgoing{
-		method: x.head.Method, target: x.head.Target, host: x.head.Host,
-		header: x.header, length: x.head.Length,
-	}
+	out := x.outgoing()
 	if x.head.Length != 0 {
 		body := &trailingBody{inflow: x.in}
 		for _, name := range x.head.Trailer {
