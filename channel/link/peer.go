@@ -170,39 +170,48 @@ func (p *Pool) dial(ctx context.Context, pr *peer, info Peer) (*link, error) {
 // most before the next.
 func (p *Pool) endDial(ctx context.Context, pr *peer, err error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	aborted := ctx.Err() != nil // by the pool itself: nothing has failed
 	pr.abort(nil)
 	pr.abort = nil
-	if err == nil {
+	if err == nil || aborted {
+		pr.waiting = false
+		p.mu.Unlock()
 		return
 	}
+	said := pr.lastErr != nil && pr.lastErr.Error() == err.Error()
+	p.failedLocked(pr, err)
+	name, delay := pr.info.Name, pr.delay
+	p.mu.Unlock()
+
+	level := slog.LevelInfo
+	var no *refusal
+	switch {
+	case said:
+		level = slog.LevelDebug
+	case errors.As(err, &no) && no.lasting():
+		level = slog.LevelWarn
+	}
+	p.log.Log(ctx, level, "no link yet", "peer", name, "error", clip(err.Error()), "again within", delay)
+}
+
+// failedLocked notes a failed attempt.
+func (p *Pool) failedLocked(pr *peer, err error) {
 	pr.waiting = false
-	if aborted {
-		return
-	}
+	pr.lastErr = err
 	pr.failures++
 	pr.delay = p.backoff(pr.failures)
 	var no *refusal
-	if errors.As(err, &no) {
-		switch {
-		case no.lasting():
-			pr.delay = p.cfg.RedialMax
-		case no.code == codeUnknown:
-			pr.delay = min(pr.delay, maxUnknown)
-		case no.code == codeCrossed:
-			pr.failures, pr.delay = 0, p.cfg.RedialMin
-		}
+	if !errors.As(err, &no) {
+		return
 	}
-	level := slog.LevelInfo
 	switch {
-	case pr.lastErr != nil && pr.lastErr.Error() == err.Error():
-		level = slog.LevelDebug // said already
-	case no != nil && no.lasting():
-		level = slog.LevelWarn
+	case no.lasting():
+		pr.delay = p.cfg.RedialMax
+	case no.code == codeUnknown:
+		pr.delay = min(pr.delay, maxUnknown)
+	case no.code == codeCrossed:
+		pr.failures, pr.delay = 0, p.cfg.RedialMin
 	}
-	p.log.Log(ctx, level, "no link yet", "peer", pr.info.Name, "error", clip(err.Error()), "again within", pr.delay)
-	pr.lastErr = err
 }
 
 // maxUnknown bounds the wait when the peer has not heard of this node: the

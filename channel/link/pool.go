@@ -191,26 +191,31 @@ func (p *Pool) run(l *link) {
 }
 
 func (p *Pool) setUp(l *link) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	l.heard.Store(now)
+	l.heard.Store(p.now())
 	l.mu.Lock()
 	l.up = time.Now()
 	l.mu.Unlock()
-	table := maps.Clone(*p.table.Load())
-	table[l.peer.id] = l
-	p.table.Store(&table)
-	p.log.Info("link up", "peer", l.peer.info.Name, "addr", l.socket.RemoteAddr().String())
+	name := p.list(l.peer, l)
+	p.log.Info("link up", "peer", name, "addr", l.socket.RemoteAddr().String())
 }
 
 func (p *Pool) setDown(l *link) {
+	name := p.list(l.peer, nil)
+	p.log.Info("link down", "peer", name, "cause", clip(l.ending().Error()))
+}
+
+// list makes l, or nothing, what Send finds for pr. It returns pr's name.
+func (p *Pool) list(pr *peer, l *link) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	table := maps.Clone(*p.table.Load())
-	delete(table, l.peer.id)
+	if l != nil {
+		table[pr.id] = l
+	} else {
+		delete(table, pr.id)
+	}
 	p.table.Store(&table)
-	p.log.Info("link down", "peer", l.peer.info.Name, "cause", clip(l.ending().Error()))
+	return pr.info.Name
 }
 
 // now is the time since the pool was made, in nanoseconds and never zero.

@@ -149,6 +149,7 @@ func TestManyStrangers(t *testing.T) {
 			t.Errorf("%d connections were let in, want at least %d", accepted, maxGreeting)
 		}
 		time.Sleep(2 * time.Second) // they lose their places
+		synctest.Wait()
 		h.hello(t, 9, hello7)
 		<-end.up
 	})
