@@ -2,6 +2,7 @@ package memnet_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -54,6 +55,22 @@ func TestListenErrors(t *testing.T) {
 	if one.Addr().String() == two.Addr().String() {
 		t.Errorf("port 0 twice gave %s", one.Addr())
 	}
+}
+
+func TestListenerClosesWhatNobodyAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Config{})
+		l := listen(t, n.Host("10.0.0.2"), ":80")
+		c, err := n.Host("10.0.0.1").Dial(t.Context(), "tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		c.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("read: %v, want EOF", err)
+		}
+	})
 }
 
 func TestLoopbackIsTheHostItself(t *testing.T) {

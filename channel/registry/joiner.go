@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,6 +108,9 @@ func (j *joiner) round(ctx context.Context) (all bool, err error) {
 	if claim := j.takeClaim(); claim != "" {
 		j.ask(ctx, claim)
 	}
+	if err := j.askAgain(ctx); err != nil {
+		return false, err
+	}
 	all = true
 	joined := false
 	for _, seed := range j.cfg.Seeds {
@@ -150,7 +155,7 @@ func (j *joiner) joinSeed(ctx context.Context, seed, addr string) (ok bool, fata
 		}
 		if claim := j.takeClaim(); claim != "" && strings.Contains(err.Error(), errClaimed.Error()) {
 			if j.ask(ctx, claim) {
-				return false, fmt.Errorf("the name %q is %w by a running node at %s: start this one with another --name", j.cfg.Name, ErrNameTaken, claim)
+				return false, j.taken(claim)
 			}
 			continue // it is gone: join again
 		}
@@ -206,6 +211,27 @@ func keyMismatch(err error) error {
 	return nil
 }
 
+func (j *joiner) taken(addr string) error {
+	return fmt.Errorf("the name %q is %w by a running node at %s: start this one with another --name", j.cfg.Name, ErrNameTaken, addr)
+}
+
+// askAgain asks those that did not answer, as long as the others still take
+// them for the owner of our name: they may have been cut off, or paused.
+func (j *joiner) askAgain(ctx context.Context) error {
+	if !j.isUnsure() {
+		return nil
+	}
+	j.mu.Lock()
+	gone, settled := slices.Collect(maps.Keys(j.gone)), j.settled
+	j.mu.Unlock()
+	for _, addr := range gone {
+		if !settled && j.ask(ctx, addr) {
+			return j.taken(addr)
+		}
+	}
+	return nil
+}
+
 // ask reports whether the node at addr answers to our name; if it does not,
 // its name is ours.
 func (j *joiner) ask(ctx context.Context, addr string) (alive bool) {
@@ -221,10 +247,12 @@ func (j *joiner) ask(ctx context.Context, addr string) (alive bool) {
 			return true
 		}
 	}
-	j.cfg.Logger.Info("the name was used by a node that does not answer: taken over", "name", j.cfg.Name, "addr", addr)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.gone[addr] = true
+	if !j.gone[addr] {
+		j.gone[addr] = true
+		j.cfg.Logger.Info("the name was used by a node that does not answer: taken over", "name", j.cfg.Name, "addr", addr)
+	}
 	return false
 }
 

@@ -47,8 +47,8 @@ func New(cfg Config) (*Registry, error) {
 }
 
 // Run makes the node a member and blocks until ctx is done, then leaves: the
-// others are told (usually 1 s, at most 3), and every goroutine has ended when
-// it returns. It is called once.
+// others are told, which takes 2 s (4 at most, none if there is nobody), and
+// every goroutine has ended when it returns. It is called once.
 //
 // Seeds that cannot be reached are no error: the node is alone and goes on
 // trying. Until it has become a member of a cluster, errors that wrap

@@ -156,6 +156,31 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	})
 }
 
+// A holder that cannot be asked now may be there all the same.
+func TestANameIsTakenByWhomOneCannotReach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Config{})
+		a, b := start(t, n, 0, nil), start(t, n, 1, seeds(0))
+		await(t, b.Registry, "a", func(p map[string]registry.Peer) bool { return len(p) == 1 })
+		n.Cut(ip(1), ip(2))
+		second := start(t, n, 2, func(cfg *registry.Config) { seeds(0)(cfg); cfg.Name = "web1" })
+		time.Sleep(20 * time.Second)
+		select {
+		case <-second.ended:
+			t.Fatalf("ended without an answer: %v", second.stop())
+		default:
+		}
+		n.Heal()
+		time.Sleep(5 * time.Second)
+		if err := second.stop(); !errors.Is(err, registry.ErrNameTaken) {
+			t.Errorf("got %v", err)
+		}
+		if peers := a.Peers(); len(peers) != 1 || peers[0].Addr != "10.0.0.2:7946" || peers[0].Status != registry.Alive {
+			t.Errorf("the others know %+v", peers)
+		}
+	})
+}
+
 // A wrong key stops only who never was a member: a running node must not end
 // because somebody else is misconfigured.
 func TestAMemberIsNotStoppedByASeedWithAnotherKey(t *testing.T) {
