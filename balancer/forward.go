@@ -50,6 +50,9 @@ func (b *Balancer) forward(j *job) bool {
 			return true
 		case nobody:
 			b.count.noPeer.Add(1)
+			if !b.upstream.up() && b.peers() == 0 {
+				j.ticket.Movable = false // there is nobody to wait for
+			}
 			return false
 		case refused:
 			if !j.payload.fresh() {

@@ -151,9 +151,9 @@ func (g *Gate) Back(now time.Duration, t *Ticket) Verdict {
 	t.due = now + min(retryFirst<<min(t.tries, 10), retryMost)
 	t.tries++
 	switch {
-	case g.down:
+	case g.down && (!t.Movable || now-t.arrived > g.limits.QueueAge):
 		return Fail
-	case g.hasRoom(t):
+	case !g.down && g.hasRoom(t):
 		return g.start(t)
 	case g.queue.len() >= g.limits.Queue:
 		return Shed
@@ -209,23 +209,34 @@ func (g *Gate) Leave(t *Ticket) {
 }
 
 // Due takes one ticket that may overflow now out of the queue and returns what
-// becomes of it; nil when there is none. While the web server is down nothing
-// waits: what cannot move fails.
+// becomes of it; nil when there is none. While the web server is down, what
+// cannot move fails and what no peer was asked about goes to them, at once.
 func (g *Gate) Due(now time.Duration) (*Ticket, Verdict) {
-	t, v := g.queue.dues.first(), Overflow
-	if g.down {
-		t = g.queue.oldest()
-		if t != nil && !t.Movable {
-			v = Fail
-		}
-	} else if t != nil && t.due > now {
-		t = nil
-	}
+	t, v := g.hurried()
 	if t == nil {
-		return nil, Wait
+		t = g.queue.dues.first()
+		if t == nil || t.due > now {
+			return nil, Wait
+		}
 	}
 	g.queue.remove(t)
 	return t, v
+}
+
+// hurried is the oldest that need not wait any more because the web server is
+// down. One that peers have refused waits for its next try as always: they
+// were full at that moment, and are the only ones left.
+func (g *Gate) hurried() (*Ticket, Verdict) {
+	if !g.down {
+		return nil, Overflow
+	}
+	oldest, v := g.queue.open.first(), Overflow
+	for _, t := range g.queue.bound.tickets {
+		if !t.Movable && (oldest == nil || byAge.before(t, oldest)) {
+			oldest, v = t, Fail
+		}
+	}
+	return oldest, v
 }
 
 // Room takes one ticket out of the queue that may try the peers again before it
@@ -243,11 +254,8 @@ func (g *Gate) Room(now time.Duration) *Ticket {
 // Next is when Due has something to say if nothing else happens, which may be
 // in the past; false when it has not.
 func (g *Gate) Next() (at time.Duration, ok bool) {
-	if g.down {
-		if t := g.queue.oldest(); t != nil {
-			return t.arrived, true
-		}
-		return 0, false
+	if t, _ := g.hurried(); t != nil {
+		return t.arrived, true
 	}
 	if t := g.queue.dues.first(); t != nil {
 		return t.due, true

@@ -91,9 +91,9 @@ func (m *model) refused(now time.Duration, r *request) Verdict {
 	r.due = now + waits[min(r.tries, 4)]*time.Millisecond
 	r.tries++
 	switch {
-	case m.down:
+	case m.down && (!r.ticket.Movable || now-r.arrived > m.limits.QueueAge):
 		return Fail
-	case m.fits(r):
+	case m.fits(r): // which it does not while the web server is down
 		return Start
 	}
 	return pick(len(m.in(waiting)) == m.limits.Queue, Shed, Wait)
@@ -108,18 +108,19 @@ func (m *model) failed(r *request) Verdict {
 
 // due is who is due now, in the order in which they are told.
 func (m *model) due(now time.Duration) []*request {
-	var rs []*request
+	var hurried, rs []*request
 	for _, r := range m.in(waiting) {
-		if m.down || (r.ticket.Movable && r.due <= now) {
+		switch {
+		case m.down && (!r.ticket.Movable || r.tries == 0):
+			hurried = append(hurried, r)
+		case r.ticket.Movable && r.due <= now:
 			rs = append(rs, r)
 		}
 	}
-	if !m.down {
-		slices.SortStableFunc(rs, func(a, b *request) int {
-			return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.name, b.name))
-		})
-	}
-	return rs
+	slices.SortStableFunc(rs, func(a, b *request) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.name, b.name))
+	})
+	return append(hurried, rs...)
 }
 
 // room is who tries the peers when one may have room: of those that were let
@@ -362,15 +363,14 @@ func (d *duel) checkNext(t *rapid.T) {
 	at, ok := d.gate.Next()
 	var soonest time.Duration
 	found := false
-	for _, r := range d.in(waiting) {
-		when := r.due
-		if d.down {
-			when = r.arrived
-		} else if !r.ticket.Movable {
-			continue
-		}
-		if !found || when < soonest {
-			soonest, found = when, true
+	hurried := false
+	for _, r := range d.in(waiting) { // oldest first
+		switch {
+		case hurried:
+		case d.down && (!r.ticket.Movable || r.tries == 0):
+			hurried, found, soonest = true, true, r.arrived
+		case r.ticket.Movable && (!found || r.due < soonest):
+			found, soonest = true, r.due
 		}
 	}
 	if ok != found || at != soonest {
