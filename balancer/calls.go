@@ -9,6 +9,7 @@ import (
 
 	"kecho/balancer/policy"
 	"kecho/channel"
+	"kecho/filters"
 )
 
 // call is one request of this node's clients that peers were asked to serve:
@@ -200,6 +201,16 @@ func (cs *calls) won(c *call, node channel.NodeID) bool {
 	}
 	c.winner = node
 	return true
+}
+
+// reopen lets another peer's answer be the first: the one that was is none.
+func (cs *calls) reopen(c *call, first *filters.FirstAnswer) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.byID[c.id] == c {
+		first.Close(c.id)
+		first.Open(c.id)
+	}
 }
 
 // isWinner reports whether the call's answer is the peer's.

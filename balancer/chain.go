@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"sync"
 	"time"
 
 	"kecho/channel"
@@ -26,8 +27,19 @@ func (b *Balancer) outFilter() channel.Filter {
 	)
 	follow := filters.Chain(b.chosen.To, filters.Where(b.calls.follows))
 	return filters.ByType(map[channel.Type]channel.Filter{
-		typeRequest: request, typeRequestBody: follow, typeCredit: follow, typeCancel: follow,
+		typeRequest: oneByOne(request), typeRequestBody: follow, typeCredit: follow, typeCancel: follow,
 	}, filters.ToOrigin)
+}
+
+// oneByOne runs f for one event at a time: between the look at what peers were
+// sent and the note of what they are sent now, nobody else may look.
+func oneByOne(f channel.Filter) channel.Filter {
+	var mu sync.Mutex
+	return func(e *channel.Event, sinks []channel.Sink) []channel.Sink {
+		mu.Lock()
+		defer mu.Unlock()
+		return f(e, sinks)
+	}
 }
 
 // inFilter lets in what peers say about this node's calls only from those

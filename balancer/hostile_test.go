@@ -154,6 +154,7 @@ func TestStranger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, m, end := hot(t, 1, tight)
 		p, stranger := c.raw(), c.raw()
+		synctest.Wait()
 		stranger.load(0, 0)
 		synctest.Wait()
 		res := start(func() *outcome { return m.get("/") })
@@ -323,6 +324,7 @@ func TestPeerAndBadOwner(t *testing.T) {
 				})
 				m := cl.members[0]
 				p := cl.raw()
+				synctest.Wait() // linked: what it says of itself now is heard
 				p.load(0, 0)
 				synctest.Wait()
 				local := cl.members[1].fill(1, 100)

@@ -60,8 +60,7 @@ func (b *Balancer) onAnswer(e *channel.Event) {
 		err = errPartOver
 	}
 	if err != nil {
-		b.first.Close(c.id) // it is none, so another peer's may be the first
-		b.first.Open(c.id)
+		b.calls.reopen(c, b.first)
 		b.malformed(c, e, err)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,12 +66,11 @@ func TestPeerDiesBeforeHead(t *testing.T) {
 
 func testPeerDies(t *testing.T, r *http.Request, code int) {
 	c, m, end := hot(t, 3, tight)
-	var victim *member
+	var first atomic.Pointer[member]
 	for _, peer := range c.members[1:] {
 		peer.web.set(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // an error is what the test makes
-			if victim == nil {
-				victim = peer
+			if first.CompareAndSwap(nil, peer) {
 				<-r.Context().Done()
 				return
 			}
@@ -79,6 +79,7 @@ func testPeerDies(t *testing.T, r *http.Request, code int) {
 	}
 	res := start(func() *outcome { return m.do(r) })
 	time.Sleep(100 * time.Millisecond)
+	victim := first.Load()
 	c.cut(victim)
 	got := <-res
 	if got.Code != code || got.took != 100*time.Millisecond {
@@ -301,14 +302,12 @@ func TestRace(t *testing.T) {
 				tight(i, cfg)
 				cfg.Copies = copies
 			})
-			begun := 0
+			var begun atomic.Int64
 			for _, peer := range c.members[1:] {
 				peer.web.set(func(w http.ResponseWriter, r *http.Request) {
-					begun++
-					ms := time.Duration(30 * begun)
 					select {
 					case <-r.Context().Done():
-					case <-time.After(ms * time.Millisecond):
+					case <-time.After(time.Duration(begun.Add(1)) * 30 * time.Millisecond):
 						_, _ = io.WriteString(w, "answer of "+peer.web.name)
 					}
 				})
@@ -326,8 +325,8 @@ func TestRace(t *testing.T) {
 				}
 			}
 			s := m.Stats()
-			if begun != copies || ended != copies-1 || s.CopiesSent != uint64(copies) || s.Cancels != 1 {
-				t.Errorf("%d begun, %d cancelled; %+v", begun, ended, s)
+			if begun.Load() != int64(copies) || ended != copies-1 || s.CopiesSent != uint64(copies) || s.Cancels != 1 {
+				t.Errorf("%d begun, %d cancelled; %+v", begun.Load(), ended, s)
 			}
 			if post := m.do(request("POST", "/", "data")); post.Code != 200 || m.Stats().CopiesSent != uint64(copies)+1 {
 				t.Errorf("a POST was sent to several")

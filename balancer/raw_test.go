@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"sync/atomic"
+	"testing/synctest"
 
 	"kecho/channel"
 	"kecho/channel/channeltest"
@@ -32,6 +33,7 @@ func (c *cluster) raw() *rawPeer {
 	if _, err := p.data.Subscribe(channel.Match{}, p.events.Handle); err != nil {
 		c.t.Fatal(err)
 	}
+	synctest.Wait() // linked: what it says of itself now is heard
 	p.load(0, 100)
 	return p
 }
@@ -43,6 +45,7 @@ func (p *rawPeer) load(load float64, capacity int64) {
 		p.c.t.Fatal(err)
 	}
 	p.report()
+	synctest.Wait()
 }
 
 // say submits an event about re.
