@@ -206,7 +206,9 @@ func (c *Channel) receive(p *peer, e *Event, size int) {
 		c.count.filtered.Add(1)
 	}
 	for i := range left {
-		left[i].sub.deliver(e)
+		if sub := left[i].sub; sub != nil { // nil: of the filter's own making
+			sub.deliver(e)
+		}
 	}
 }
 
@@ -233,6 +235,7 @@ func (c *Channel) Close() {
 		return
 	}
 	c.node.remove(c)
+	c.remote.Store(new([]*peer))
 	c.endWatches()
 	c.subs.clear()
 }

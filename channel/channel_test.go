@@ -405,3 +405,33 @@ func TestBulkWaitsUntilItsDeadline(t *testing.T) {
 		}
 	})
 }
+
+// TestForeignSink holds that an IN-filter that returns a sink of its own making
+// loses that one, and nothing else.
+func TestForeignSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, _ := channeltest.Nodes(t, 2)
+		channels := channeltest.Open(t, "c", nodes...)
+		got := channeltest.Record(t, channels[1], channel.Match{})
+		channels[1].SetIn(func(_ *channel.Event, sinks []channel.Sink) []channel.Sink {
+			return append(sinks, channel.Sink{Node: 99, Local: true})
+		})
+		if _, err := channels[0].Submit(t.Context(), channel.Event{Type: "t"}); err != nil {
+			t.Fatal(err)
+		}
+		got.Wait(t, 1)
+	})
+}
+
+// TestClosedHasNoSinks holds that a channel that was closed here does not go on
+// listing who had it open.
+func TestClosedHasNoSinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes, _ := channeltest.Nodes(t, 2)
+		channels := channeltest.Open(t, "c", nodes...)
+		channels[0].Close()
+		for s := range channels[0].Sinks() {
+			t.Errorf("sink %v", s.Node)
+		}
+	})
+}
