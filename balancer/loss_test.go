@@ -182,6 +182,7 @@ func TestUpstreamDiesMidBody(t *testing.T) {
 		c.members[1].web.set(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, strings.Repeat("x", 50_000))
 			_ = http.NewResponseController(w).Flush()
+			time.Sleep(time.Millisecond) // the client has the head by then
 			panic(http.ErrAbortHandler)
 		})
 		res, err := client(t, serveHTTP(t, m)).Get("http://web/")
