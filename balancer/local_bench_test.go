@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kecho/balancer/policy"
 )
 
 // BenchmarkLocalPath sends the same requests over keep-alive connections on
@@ -28,17 +30,13 @@ import (
 func BenchmarkLocalPath(b *testing.B) {
 	const batch = 1000
 	web := benchUpstream(b)
-	u, err := newUpstream(upstreamConfig{URL: "http://" + web})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer u.transport.CloseIdleConnections()
+	front := benchFront(b, web)
 	paths := []struct {
 		name, address string
 		cpu           time.Duration
 	}{
 		{name: "direct", address: web},
-		{name: "kecho", address: benchServer(b, &localFront{u: u, rewriter: newRewriter("web1", nil)})},
+		{name: "kecho", address: benchServer(b, front)},
 		{name: "reverseproxy", address: benchServer(b, reverseProxy(b, web))},
 	}
 	clients := make([]*benchClient, len(paths))
@@ -68,16 +66,12 @@ func BenchmarkLocalPath(b *testing.B) {
 // server, the transport and the raw ends.
 func BenchmarkServeLocal(b *testing.B) {
 	web := benchUpstream(b)
-	u, err := newUpstream(upstreamConfig{URL: "http://" + web})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer u.transport.CloseIdleConnections()
+	front := benchFront(b, web)
 	for _, p := range []struct {
 		name    string
 		handler http.Handler
 	}{
-		{"kecho", &localFront{u: u, rewriter: newRewriter("web1", nil)}},
+		{"kecho", front},
 		{"reverseproxy", reverseProxy(b, web)},
 	} {
 		b.Run(p.name, func(b *testing.B) {
@@ -89,6 +83,19 @@ func BenchmarkServeLocal(b *testing.B) {
 			}
 		})
 	}
+}
+
+// benchFront is a whole balancer before web, with room for everything.
+func benchFront(b *testing.B, web string) *Balancer {
+	front, err := New(Config{
+		Name: "web1", Upstream: "http://" + web,
+		Limits: policy.Limits{Soft: 64, Hard: 64, Queue: 64, QueueAge: time.Second},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(front.upstream.transport.CloseIdleConnections)
+	return front
 }
 
 func reverseProxy(b *testing.B, web string) http.Handler {
@@ -131,7 +138,7 @@ func benchListen(b *testing.B) net.Listener {
 func benchServer(b *testing.B, handler http.Handler) string {
 	l := benchListen(b)
 	server := &http.Server{Handler: handler, ConnContext: GuardContext, DisableGeneralOptionsHandler: true, ErrorLog: log.New(io.Discard, "", 0)}
-	if _, ours := handler.(*localFront); ours {
+	if _, ours := handler.(*Balancer); ours {
 		go func() { _ = server.Serve(Guard(l)) }()
 	} else {
 		go func() { _ = server.Serve(l) }()
