@@ -196,6 +196,17 @@ func TestBadHeadInRace(t *testing.T) {
 	}
 }
 
+// TestReopen: a call that has ended meanwhile is not opened again.
+func TestReopen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newCluster(t, 1, nil).members[0]
+		m.calls.reopen(&call{id: channel.ID{Source: 1, Seq: 1}}, m.first)
+		if n := m.first.Stats().Open; n != 0 {
+			t.Errorf("%d calls are open", n)
+		}
+	})
+}
+
 // TestAnswerWithoutCredit: a peer that sends more than the window breaks its
 // answer, not this node's memory.
 func TestAnswerWithoutCredit(t *testing.T) {

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -114,6 +115,29 @@ func TestRefused(t *testing.T) {
 	})
 }
 
+// TestRefusedOnce: a peer that refuses and still claims room is not asked again
+// at once.
+func TestRefusedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m, end := hot(t, 1, func(i int, cfg *Config) { tight(i, cfg); cfg.Timeout = time.Second })
+		p := c.raw()
+		res := start(func() *outcome { return m.get("/") })
+		p.say(typeBusy, p.ofType(typeRequest, 1)[0].ID, nil)
+		synctest.Wait()
+		if n := len(p.events.Events()); n != 1 {
+			t.Errorf("asked %d times in the moment of its refusal, want once", n)
+		}
+		time.Sleep(25 * time.Millisecond)
+		synctest.Wait()
+		if n := len(p.events.Events()); n != 2 {
+			t.Errorf("asked %d times after 25 ms, want twice", n)
+		}
+		p.leave()
+		<-res
+		end()
+	})
+}
+
 // TestQueueKeepsAge: of two that wait here the one that came first starts
 // first, although the peers refused it later.
 func TestQueueKeepsAge(t *testing.T) {
@@ -218,18 +242,31 @@ func TestForwardAfter(t *testing.T) {
 // TestUpstreamDown: without its web server a node overflows everything, the
 // request that finds out included, bodies too; and it stops when the web server is back.
 func TestUpstreamDown(t *testing.T) {
+	for _, r := range []func() *http.Request{
+		func() *http.Request { return request("GET", "/a", "") },
+		func() *http.Request { return request("POST", "/a", "data") },
+		func() *http.Request { return chunked("POST", "/a", "data") },
+	} {
+		testUpstreamDown(t, r)
+	}
+}
+
+func testUpstreamDown(t *testing.T, r func() *http.Request) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 3, nil)
 		m := c.members[0]
+		for _, peer := range c.members[1:] {
+			peer.web.set(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(w, r.Body) // a test sees what is missing
+			})
+		}
 		m.web.down.Store(true)
-		for i, r := range []*http.Request{
-			request("GET", "/a", ""), request("POST", "/a", "data"), chunked("POST", "/a", "data"), request("GET", "/a", ""),
-		} {
-			if res := m.do(r); res.Code != 200 || res.by() == "n1" || res.took > 0 {
+		for i := range 2 {
+			if res := m.do(r()); res.Code != 200 || res.by() == "n1" || res.took > 0 || !strings.HasPrefix("data", res.Body.String()) || (r().Method == "POST") != (res.Body.Len() == 4) {
 				t.Errorf("request %d: %d %q by %q after %v", i, res.Code, res.Body, res.by(), res.took)
 			}
 		}
-		if s := m.Stats(); s.UpstreamUp || s.Forwarded != 4 || !s.State.Down {
+		if s := m.Stats(); s.UpstreamUp || s.Forwarded != 2 || !s.State.Down {
 			t.Errorf("counted %+v", s)
 		}
 		c.settle()
@@ -260,6 +297,23 @@ func TestAllDown(t *testing.T) {
 		}
 		c.idle()
 	})
+}
+
+// TestPlaceIsBackWithTheAnswer: the load that rides on the last event of an
+// answer does not count that request, or one place would serve once between
+// two reports.
+func TestPlaceIsBackWithTheAnswer(t *testing.T) {
+	for _, target := range []string{"/?ms=1", "/?ms=1&head"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, m, end := hot(t, 2, tight)
+			for range 10 {
+				if res := m.get(target); res.Code != 200 || res.took != time.Millisecond {
+					t.Errorf("%s: %d after %v", target, res.Code, res.took)
+				}
+			}
+			end()
+		})
+	}
 }
 
 // TestPerPeerLimit: neither side lets one peer have more exchanges than that.

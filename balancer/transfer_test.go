@@ -372,6 +372,63 @@ func TestMovedUploadEarlyAnswer(t *testing.T) {
 	}
 }
 
+// TestMovedUploadStalls: a client that has stopped in the middle of its body
+// hears the early answer too, and nothing waits for it.
+func TestMovedUploadStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m, end := hot(t, 2, tight)
+		c.members[1].web.set(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			http.Error(w, "no", http.StatusForbidden)
+		})
+		body, w := io.Pipe()
+		r, _ := http.NewRequest("PUT", "http://web/", body)
+		begun := time.Now()
+		res, err := client(t, serveHTTP(t, m)).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != 403 || time.Since(begun) > 50*time.Millisecond { // which net/http waits for its own writer
+			t.Errorf("%s after %v, want 403 within 50 ms", res.Status, time.Since(begun))
+		}
+		time.Sleep(2 * time.Second)
+		_ = w.Close()
+		_ = res.Body.Close()
+		end()
+	})
+}
+
+// TestMovedUploadSlow: a body may take longer than an answer may.
+func TestMovedUploadSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m, end := hot(t, 2, tight)
+		c.members[1].web.set(func(w http.ResponseWriter, r *http.Request) {
+			text, err := readAll(r.Body)
+			_, _ = fmt.Fprint(w, text, err)
+		})
+		body, w := io.Pipe()
+		r, _ := http.NewRequest("PUT", "http://web/", body)
+		cl := client(t, serveHTTP(t, m))
+		answered := start(func() string {
+			res, err := cl.Do(r)
+			if err != nil {
+				return err.Error()
+			}
+			text, _ := readAll(res.Body)
+			return text
+		})
+		for range 5 {
+			time.Sleep(10 * time.Second)
+			_, _ = io.WriteString(w, "x")
+		}
+		_ = w.Close()
+		if got := <-answered; got != "xxxxx<nil>" {
+			t.Errorf("%s", got)
+		}
+		end()
+	})
+}
+
 // TestMovedUploadTrailers: what the client sends after its body arrives.
 func TestMovedUploadTrailers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
