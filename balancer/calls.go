@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -41,26 +40,6 @@ type part struct {
 	taken bool // it said that it serves the call
 	over  bool // nothing more is expected of it
 }
-
-// news is what a peer says about a call, or what becomes of the peer. A call
-// gets at most one typeTaken and one of the others from each peer, and of this
-// node itself one typeBroken and one typeStopped: its channel has room for all.
-type news struct {
-	typ    channel.Type // typeTaken, typeBusy, typeAnswer, typeFailed, or one of the following
-	from   channel.NodeID
-	peer   string      // the peer's name, of an answer
-	head   *answerHead // of an answer
-	header http.Header // of an answer, checked
-	window int         // of a taken
-	reason string      // of a busy or failed
-}
-
-// What is news and no event.
-const (
-	typeGone    channel.Type = "gone"    // the link to the peer went down
-	typeBroken  channel.Type = "broken"  // the client broke its request off
-	typeStopped channel.Type = "stopped" // this node stops
-)
 
 // calls is the table of open calls.
 type calls struct {
@@ -279,33 +258,6 @@ func (cs *calls) pendingOf(c *call) (nodes []channel.NodeID) {
 	return nodes
 }
 
-// sentTo is how many calls a peer was given that the load which it was last
-// heard with does not count; mayAsk keeps it so.
-func (cs *calls) sentTo(node channel.NodeID) int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return len(cs.unheard[node])
-}
-
-// countedLocked forgets calls that were sent to a peer before what it was
-// heard with left it: its load counts them.
-func (cs *calls) countedLocked(node channel.NodeID, left time.Time) {
-	sent := cs.unheard[node]
-	n := 0
-	for n < len(sent) && sent[n].Before(left) {
-		n++
-	}
-	cs.setUnheardLocked(node, slices.Delete(sent, 0, n))
-}
-
-func (cs *calls) setUnheardLocked(node channel.NodeID, sent []time.Time) {
-	if len(sent) == 0 {
-		delete(cs.unheard, node)
-	} else {
-		cs.unheard[node] = sent
-	}
-}
-
 // gone tells every call that waits for the peer.
 func (cs *calls) gone(node channel.NodeID) {
 	cs.mu.Lock()
@@ -337,9 +289,6 @@ func (c *call) part(node channel.NodeID) *part {
 	return nil
 }
 
-// tell does not block: see news.
-func (c *call) tell(n news) { c.news <- n }
-
 func (cs *calls) heardLocked(a *part) {
 	if !a.heard {
 		a.heard = true
@@ -364,38 +313,4 @@ func decrement(counts map[channel.NodeID]int, node channel.NodeID) {
 	if counts[node]--; counts[node] <= 0 {
 		delete(counts, node)
 	}
-}
-
-// limit is how much one peer may be asked at most.
-type limit struct {
-	pending int           // calls in which something is expected of it
-	unheard int           // calls that it was given and that its load does not count
-	left    time.Time     // when what it was last heard with left it, at the latest
-	now     time.Duration // on the gate's clock
-}
-
-// mayAsk says whether the call id may go to the peer.
-func (cs *calls) mayAsk(id channel.ID, node channel.NodeID, most limit) bool {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.countedLocked(node, most.left)
-	c := cs.byID[id]
-	return c != nil && !slices.Contains(c.avoid, node) &&
-		cs.pending[node] < most.pending && len(cs.unheard[node]) < most.unheard &&
-		!cs.health.Ejected(most.now, node)
-}
-
-// failed notes that a peer lost a request, or said nothing about it; peers is
-// how many there are.
-func (cs *calls) failed(now time.Duration, node channel.NodeID, peers int) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.health.Failed(now, node, peers)
-}
-
-// answered notes that a peer answered a request.
-func (cs *calls) answered(node channel.NodeID) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.health.Answered(node)
 }

@@ -44,7 +44,8 @@ func TestBeforeRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer m.upstream.transport.CloseIdleConnections()
-		synctest.Wait()                            // there are sinks now
+		synctest.Wait() // until there are sinks
+
 		for _, res := range m.many(4, "/?ms=10") { // as many as the hard limit lets in
 			if res.Code != 200 || res.by() != "new" {
 				t.Errorf("%d by %q", res.Code, res.by())

@@ -429,6 +429,34 @@ func TestMovedUploadSlow(t *testing.T) {
 	})
 }
 
+// TestMovedUploadEcho: the web server reads on after its answer has begun.
+func TestMovedUploadEcho(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 300_000
+		c, m, end := hot(t, 2, tight)
+		c.members[1].web.set(func(w http.ResponseWriter, r *http.Request) {
+			control := http.NewResponseController(w)
+			_ = control.EnableFullDuplex()
+			_ = control.Flush()
+			sum, n, err := sumOf(r.Body)
+			_, _ = fmt.Fprint(w, sum, n, err)
+		})
+		body, w := io.Pipe()
+		r, _ := http.NewRequest("PUT", "http://web/", body)
+		res, err := client(t, serveHTTP(t, m)).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(w, pattern(size, 1000)) // what is missing is seen below
+		_ = w.Close()
+		want, _, _ := sumOf(pattern(size, 1000))
+		if got, err := readAll(res.Body); got != fmt.Sprint(want, size, nil) || err != nil {
+			t.Errorf("the server read %s (%v), want %s", got, err, want)
+		}
+		end()
+	})
+}
+
 // TestMovedUploadTrailers: what the client sends after its body arrives.
 func TestMovedUploadTrailers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
