@@ -239,6 +239,27 @@ func TestObserve(t *testing.T) {
 	})
 }
 
+// TestObserveWebsocket: a websocket is no request whose client went.
+func TestObserveWebsocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := upstreamSays(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+		var seen []string
+		c := newCluster(t, 1, func(_ int, cfg *Config) {
+			cfg.Dial = web.dial
+			cfg.Observe = func(route Route, status int, _ time.Duration) { seen = append(seen, fmt.Sprint(route, " ", status)) }
+		})
+		out := talk(t, serveHTTP(t, c.members[0]), "GET / HTTP/1.1\r\nHost: web\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 1000)
+		if !strings.HasPrefix(out, "HTTP/1.1 101 ") || !strings.HasSuffix(out, "hello") {
+			t.Errorf("%q", out)
+		}
+		synctest.Wait()
+		if fmt.Sprint(seen) != "[local 101]" {
+			t.Errorf("seen: %v", seen)
+		}
+		c.idle()
+	})
+}
+
 // TestAnswerSays: what the agent adds to an answer of a peer.
 func TestAnswerSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

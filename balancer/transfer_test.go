@@ -200,10 +200,10 @@ func TestBodySizes(t *testing.T) {
 	}
 }
 
-// TestLargeDownload: 64 MiB pass through while no more than a window is held.
+// TestLargeDownload: 64 windows pass through while no more than one is held.
 func TestLargeDownload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const size = 64 << 20
+		const size = 16 << 20
 		c, m, end := hot(t, 2, tight)
 		var held int
 		c.members[1].web.set(func(w http.ResponseWriter, r *http.Request) {
