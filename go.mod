@@ -1,8 +1,7 @@
 module kecho
 
-go 1.26.0
+go 1.26.6
 
-toolchain go1.26.6
 
 require (
 	github.com/google/go-cmp v0.7.0

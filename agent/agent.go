@@ -181,6 +181,7 @@ func (a *Agent) makeBalancer() (err error) {
 			QueueAge: a.cfg.QueueAge, ForwardAfter: a.cfg.ForwardAfter,
 		},
 		RTT:    a.links.RTT,
+		Trust:  a.cfg.Trust,
 		Copies: a.cfg.Copies, Timeout: a.cfg.Timeout, Logger: a.log,
 		Observe: func(route balancer.Route, status int, took time.Duration) {
 			a.metrics.Observe(metrics.Route(route), status, took)
@@ -312,10 +313,14 @@ func (a *Agent) addresses() Addresses {
 	}
 }
 
-// drain is the first step of the end.
-func (a *Agent) drain() {
+// drain is the first step of the end. Where a part has failed there is nothing
+// to wait for.
+func (a *Agent) drain(cause error) {
 	a.setState(api.Draining)
 	a.log.Info("agent is draining", "name", a.cfg.Name)
 	a.balancer.Drain()
 	a.submitReport(context.Background()) // peers are told now, not at the next tick
+	if cause == nil {
+		time.Sleep(a.cfg.DrainDelay)
+	}
 }

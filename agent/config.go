@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,8 +55,9 @@ type Config struct {
 	// in its queue, from where nothing can go elsewhere any more: 2 x costs 1.3 x
 	// the p99.
 	HardLimit int
-	// Queue is how many requests wait here at most. Zero: 16 x HardLimit, so
-	// that it is QueueAge that decides and this only bounds the memory.
+	// Queue is how many requests wait here at most. Zero: 16 x HardLimit, and
+	// at least 1,024, so that it is QueueAge that decides and this only bounds
+	// the memory.
 	Queue int
 	// QueueAge is how old the oldest waiting request may be before new ones
 	// are refused. Zero: 500 ms.
@@ -69,6 +71,14 @@ type Config struct {
 	// Timeout is how long a request may take until the head of its answer.
 	// Zero: 30 s.
 	Timeout time.Duration
+	// DrainDelay is how long a stopping agent, which is not ready any more,
+	// still takes new requests: what stands before it needs that time to see
+	// it. Zero: none.
+	DrainDelay time.Duration
+	// Trust are the addresses of proxies before this agent whose word about
+	// their clients is taken: X-Forwarded-For, -Host and -Proto, Forwarded.
+	// Nil: nobody's.
+	Trust []netip.Prefix
 	// DrainTimeout is how long a stopping agent waits for what is in flight.
 	// Zero: 30 s.
 	DrainTimeout time.Duration
@@ -99,7 +109,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Link, linkBeside(c.Bind))
 	setDefault(&c.SoftLimit, 8)
 	setDefault(&c.HardLimit, c.SoftLimit)
-	setDefault(&c.Queue, 16*c.HardLimit)
+	setDefault(&c.Queue, max(16*c.HardLimit, 1024))
 	setDefault(&c.QueueAge, 500*time.Millisecond)
 	setDefault(&c.Copies, 1)
 	setDefault(&c.Timeout, 30*time.Second)
@@ -155,12 +165,15 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs, c.validateAdvertise(), c.validateExposure(), c.validateDistinct())...)
 }
 
+// maxCluster is what every packet of gossip has room for.
+const maxCluster = 32
+
 func (c Config) validateName() error {
 	if !nodeName.MatchString(c.Name) {
 		return fmt.Errorf("--name %.80q: want 1 to 63 letters, digits, dots, dashes and underscores, such as web1", c.Name)
 	}
-	if !nodeName.MatchString(c.Cluster) {
-		return fmt.Errorf("--cluster %.80q: want 1 to 63 letters, digits, dots, dashes and underscores", c.Cluster)
+	if !nodeName.MatchString(c.Cluster) || len(c.Cluster) > maxCluster {
+		return fmt.Errorf("--cluster %.80q: want 1 to %d letters, digits, dots, dashes and underscores", c.Cluster, maxCluster)
 	}
 	return nil
 }
@@ -172,6 +185,9 @@ func (c Config) validateUpstream() error {
 	u, err := url.Parse(c.Upstream)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("--upstream %.200q: want http://host:port or https://host:port", c.Upstream)
+	}
+	if _, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16); err != nil || u.Port() == "0" {
+		return fmt.Errorf("--upstream %.200q: the port is not a number from 1 to 65535", c.Upstream)
 	}
 	if u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return errors.New("--upstream: only a scheme, a host, a port and a path prefix make sense here; leave out user, query and fragment")
@@ -200,8 +216,8 @@ func sameAddress(a, b string) bool {
 	if err1 != nil || err2 != nil || aport != bport || aport == "0" {
 		return false
 	}
-	anywhere := bhost == "" || bhost == "0.0.0.0" || bhost == "::"
-	return ahost == bhost || (isLoopback(ahost) && (isLoopback(bhost) || anywhere))
+	local := func(host string) bool { return host == "localhost" || host == "" || host == "0.0.0.0" || host == "::" }
+	return ahost == bhost || (isLoopback(ahost) && local(bhost)) || (local(ahost) && isLoopback(bhost)) || (local(ahost) && local(bhost))
 }
 
 func isLoopback(host string) bool {
@@ -241,6 +257,7 @@ func (c Config) validateLimits() error {
 	check(c.Copies >= 1 && c.Copies <= 3, "--copies %d: want 1, 2 or 3", c.Copies)
 	check(c.Timeout > 0, "--timeout %v: want more than 0", c.Timeout)
 	check(c.ForwardAfter < c.Timeout, "--forward-after %v is not below --timeout %v: no request would ever be forwarded", c.ForwardAfter, c.Timeout)
+	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
 	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)
 	return errors.Join(errs...)
 }
@@ -261,7 +278,13 @@ func validateAddress(flag, addr string) error {
 
 // validateAdvertise refuses to tell others an address that is not known yet.
 func (c Config) validateAdvertise() error {
-	if _, port, err := net.SplitHostPort(c.Bind); c.Advertise == "" || err != nil || port != "0" {
+	if c.Advertise == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Advertise); err == nil {
+		return fmt.Errorf("--advertise %.80q: want a host without a port; the ports are those of --bind and --link", c.Advertise)
+	}
+	if _, port, err := net.SplitHostPort(c.Bind); err != nil || port != "0" {
 		return nil
 	}
 	return fmt.Errorf("--advertise %.80s needs a port in --bind: others cannot be told one that the system will choose", c.Advertise)

@@ -15,8 +15,8 @@ type layer struct {
 
 // runLayers starts the layers in order and, when ctx is done or one of them
 // has failed, stops them in reverse, each whole before the next. It returns
-// what made it stop, nil for ctx. stopping is called first.
-func runLayers(ctx context.Context, layers []layer, stopping func()) error {
+// what made it stop, nil for ctx. stopping is called first, with the same.
+func runLayers(ctx context.Context, layers []layer, stopping func(cause error)) error {
 	type running struct {
 		layer
 		cancel context.CancelFunc
@@ -45,7 +45,7 @@ func runLayers(ctx context.Context, layers []layer, stopping func()) error {
 	case <-ctx.Done():
 	case cause = <-failed:
 	}
-	stopping()
+	stopping(cause)
 	for _, r := range slices.Backward(all) {
 		r.cancel()
 		if err := <-r.done; err != nil && cause == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -168,6 +169,58 @@ func TestDrain(t *testing.T) {
 			t.Errorf("the drained node ended with %v", err)
 		}
 		agenttest.WaitFor(t, "the node has left", func() bool { return first.Member(t, "web2").Status == "left" })
+	})
+}
+
+// TestDrainDelay holds that a node that is told to stop says so before it stops
+// taking requests.
+func TestDrainDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 1, Configure: func(_ int, cfg *agent.Config) {
+			cfg.DrainDelay = 2 * time.Second
+		}})
+		stopped := make(chan error, 1)
+		go func() { stopped <- c.Nodes[0].Stop() }()
+		time.Sleep(time.Second)
+		if c.Nodes[0].Ready(t).Ready {
+			t.Error("the node is ready while it drains")
+		}
+		if status, _ := c.Nodes[0].Get(t, "/"); status != http.StatusOK {
+			t.Errorf("a request during the delay: status %d", status)
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestTrust holds that X-Forwarded-For is continued for a trusted proxy and
+// replaced for everybody else.
+func TestTrust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := make(chan string, 1)
+		c := agenttest.Start(t, agenttest.Config{
+			Nodes: 2,
+			Handler: func(int) http.Handler {
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					seen <- strings.Join(r.Header["X-Forwarded-For"], ", ")
+				})
+			},
+			Configure: func(i int, cfg *agent.Config) {
+				if i == 0 {
+					cfg.Trust = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+				}
+			},
+		})
+		for i, want := range []string{"192.0.2.1, 10.0.0.1", "10.0.0.2"} {
+			header := http.Header{"X-Forwarded-For": {"192.0.2.1"}}
+			if err := c.Nodes[i].Send(http.MethodGet, "/", header); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-seen; got != want {
+				t.Errorf("node %d sends X-Forwarded-For: %q, want %q", i, got, want)
+			}
+		}
 	})
 }
 

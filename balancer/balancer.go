@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ type Config struct {
 	// PerPeer is how many exchanges there may be with one peer in each
 	// direction. Zero: 128.
 	PerPeer int
+	// Trust are the addresses of proxies whose X-Forwarded-* and Forwarded are
+	// continued; everybody else's are replaced. Nil: nobody's.
+	Trust []netip.Prefix
 	// RTT is the round trip to a peer, as its link measures it; 0: not known.
 	// Nil: no round trip to speak of.
 	RTT func(peer channel.NodeID) time.Duration
@@ -103,7 +107,7 @@ func New(cfg Config) (*Balancer, error) {
 	}
 	b := &Balancer{
 		cfg: cfg, log: cfg.Logger, data: cfg.Data,
-		rewriter:  newRewriter(cfg.Name, nil),
+		rewriter:  newRewriter(cfg.Name, cfg.Trust),
 		gate:      newGate(cfg.Limits),
 		calls:     newCalls(),
 		chosen:    filters.NewChosen(filters.ChosenConfig{}),

@@ -155,6 +155,23 @@ func (n *Node) Do(method, path string, body io.Reader) (*http.Response, error) {
 	return n.client.Do(req)
 }
 
+// Send sends a request with these fields to the node's front and reads the
+// answer away.
+func (n *Node) Send(method, path string, header http.Header) error {
+	req, err := http.NewRequest(method, "http://"+n.At.HTTP+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header = header
+	res, err := n.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
 // Peers is the names of the members that the node has a link with.
 func (n *Node) Peers(t testing.TB) (linked []string) {
 	t.Helper()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -31,12 +32,14 @@ func agentFlags() []cli.Flag {
 		&cli.StringFlag{Name: "admin", EnvVars: env("admin"), Value: "127.0.0.1:7940", Usage: "`ADDRESS` of the API, /metrics and the probes"},
 		&cli.IntFlag{Name: "soft-limit", EnvVars: env("soft-limit"), DefaultText: "8", Usage: "requests at the web server before others may go elsewhere"},
 		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
-		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard", Usage: "requests that wait here at most"},
+		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard, 1024 or more", Usage: "requests that wait here at most"},
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
 		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), Usage: "how long a request waits here before it may go to a peer"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), Value: 1, Usage: "peers that get the same request, if it may be repeated; the first answer wins"},
 		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins"},
 		&cli.DurationFlag{Name: "drain-timeout", EnvVars: env("drain-timeout"), Value: 30 * time.Second, Usage: "how long to wait for what is in flight when told to stop"},
+		&cli.DurationFlag{Name: "drain-delay", EnvVars: env("drain-delay"), Value: 2 * time.Second, Usage: "how long requests are still taken when told to stop, for those before this agent to see that it is not ready"},
+		&cli.StringSliceFlag{Name: "trust", EnvVars: env("trust"), Usage: "`CIDR` of a proxy before this agent, whose X-Forwarded-* are kept; may be repeated"},
 		&cli.StringFlag{Name: "log-format", EnvVars: env("log-format"), Value: "auto", Usage: "`FORMAT` of the log: json, text, or auto: text on a terminal"},
 		&cli.StringFlag{Name: "log-level", EnvVars: env("log-level"), Value: "info", Usage: "least `LEVEL` that is logged: debug, info, warn or error"},
 	}
@@ -66,6 +69,14 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 			join = append(join, seed)
 		}
 	}
+	var trust []netip.Prefix
+	for _, cidr := range c.StringSlice("trust") {
+		prefix, err := parsePrefix(strings.TrimSpace(cidr))
+		if err != nil {
+			return agent.Config{}, usageError(c, "--trust %.80q: want an address or a network, such as 10.0.0.7 or 10.0.0.0/24", cidr)
+		}
+		trust = append(trust, prefix)
+	}
 	return agent.Config{
 		Name: name, Cluster: c.String("cluster"), Upstream: c.String("upstream"),
 		Listen: c.String("listen"), Admin: c.String("admin"), Bind: c.String("bind"),
@@ -74,7 +85,16 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		Insecure:  c.Bool("insecure"),
 		SoftLimit: c.Int("soft-limit"), HardLimit: c.Int("hard-limit"), Queue: c.Int("queue"),
 		QueueAge: c.Duration("queue-age"), ForwardAfter: c.Duration("forward-after"),
+		DrainDelay: c.Duration("drain-delay"), Trust: trust,
 		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DrainTimeout: c.Duration("drain-timeout"),
 		Version: thisBuild().Version,
 	}, nil
+}
+
+// parsePrefix reads a network, or one address as a network of its own.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
