@@ -2,7 +2,6 @@ module kecho
 
 go 1.26.6
 
-
 require (
 	github.com/google/go-cmp v0.7.0
 	github.com/hashicorp/memberlist v0.7.0
