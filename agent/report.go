@@ -25,7 +25,7 @@ const (
 const loadReport channel.Type = "load"
 
 // How often a report is submitted: at least, and at most when the load changes
-// (DESIGN section 10).
+// (docs/design.md, "Limits").
 const (
 	reportEvery = time.Second
 	reportGap   = 100 * time.Millisecond

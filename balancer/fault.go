@@ -2,7 +2,7 @@ package balancer
 
 import "net/http"
 
-// Limits of a request's framing (DESIGN section 10).
+// Limits of a request's framing (docs/design.md, "Limits").
 const (
 	maxRequestHead = 64 << 10
 	maxHeadLine    = 16 << 10

@@ -14,7 +14,7 @@ import (
 )
 
 // maxTries is how many peers in turn are asked before a request waits here
-// (DESIGN section 10: 2 tries beyond the first).
+// (docs/design.md, "Limits": 2 beyond the first).
 const maxTries = 3
 
 // result is what came of asking peers once.

@@ -33,8 +33,8 @@ type job struct {
 	repeats    int    // how often it was begun again
 }
 
-// maxRepeats is how often a request is begun again after a loss (DESIGN
-// section 10: 2 tries beyond the first), so that one that kills servers does
+// maxRepeats is how often a request is begun again after a loss
+// (docs/design.md, "Limits": 2 beyond the first), so that one that kills servers does
 // not kill them all.
 const maxRepeats = 2
 

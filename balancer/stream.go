@@ -5,16 +5,21 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"kecho/channel"
 )
 
 // Windows: how much of a body may be on its way without having been read.
 const (
-	maxWindow  = 256 << 10 // DESIGN section 10: per exchange and direction
+	maxWindow  = 256 << 10 // docs/design.md, "Limits": per exchange and direction
 	minWindow  = 64 << 10
 	linkWindow = 8 << 20 // all exchanges with one peer together
 )
+
+// creditAfter is how long bytes that were read wait for more before they are
+// credited: a slow reader is not taken for one that stands still.
+const creditAfter = 5 * time.Second
 
 // windowFor is the window of one more exchange beside open others.
 func windowFor(open int) int {
@@ -25,6 +30,7 @@ var (
 	errWindow   = errors.New("more was sent than there was credit for")
 	errAfterFin = errors.New("a body went on after its end")
 	errGap      = errors.New("a part of the body is missing")
+	errStalled  = errors.New("the owner neither sent nor read anything for too long")
 )
 
 // inflow is a body that comes in events and is read as an io.Reader: at most
@@ -34,6 +40,9 @@ var (
 type inflow struct {
 	window int
 	credit func(n int) // tells the sender that n bytes were read; may block
+	// patience is how long Read waits for the sender before the body fails
+	// with errStalled. Zero: for ever. Set before the first Read.
+	patience time.Duration
 
 	mu      sync.Mutex
 	arrived sync.Cond
@@ -42,13 +51,14 @@ type inflow struct {
 	size    int         // of the data in ring; guarded by mu
 	came    int64       // bytes since the start; guarded by mu
 	owed    int         // read and not yet credited; guarded by mu
+	paid    time.Time   // when credit was given last; guarded by mu
 	fin     bool        // guarded by mu
 	trailer http.Header // guarded by mu; set with fin
 	err     error       // guarded by mu
 }
 
 func newInflow(window int, credit func(n int)) *inflow {
-	f := &inflow{window: window, credit: credit}
+	f := &inflow{window: window, credit: credit, paid: time.Now()}
 	f.arrived.L = &f.mu
 	return f
 }
@@ -129,8 +139,8 @@ func (f *inflow) Read(p []byte) (int, error) {
 func (f *inflow) read(p []byte) (n, owed int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for f.size == 0 && !f.fin && f.err == nil {
-		f.arrived.Wait()
+	if f.dryLocked() {
+		f.waitLocked()
 	}
 	if f.size == 0 {
 		if f.err != nil {
@@ -144,10 +154,29 @@ func (f *inflow) read(p []byte) (n, owed int, err error) {
 		f.start = 0
 	}
 	f.owed += n
-	if f.owed >= f.window/4 && !f.fin {
-		owed, f.owed = f.owed, 0
+	if !f.fin && (f.owed >= f.window/4 || time.Since(f.paid) >= creditAfter) {
+		owed, f.owed, f.paid = f.owed, 0, time.Now()
 	}
 	return n, owed, nil
+}
+
+// dryLocked reports whether there is nothing to be read yet.
+func (f *inflow) dryLocked() bool { return f.size == 0 && !f.fin && f.err == nil }
+
+func (f *inflow) waitLocked() {
+	if f.patience > 0 {
+		timer := time.AfterFunc(f.patience, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.dryLocked() {
+				f.failLocked(errStalled)
+			}
+		})
+		defer timer.Stop()
+	}
+	for f.dryLocked() {
+		f.arrived.Wait()
+	}
 }
 
 // trailers is what came after the body; to be asked when it has been read to
@@ -161,6 +190,10 @@ func (f *inflow) trailers() http.Header {
 // outflow is the credit that a body may be sent on. Its methods may be called
 // by any goroutine.
 type outflow struct {
+	// patience is how long take waits for credit before the sending ends with
+	// errStalled. Zero: for ever. Set before the first take.
+	patience time.Duration
+
 	mu      sync.Mutex
 	changed sync.Cond
 	credit  int   // guarded by mu
@@ -177,8 +210,8 @@ func newOutflow(credit int) *outflow {
 func (o *outflow) take(limit int) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.credit <= 0 && o.err == nil {
-		o.changed.Wait()
+	if o.brokeLocked() {
+		o.waitLocked()
 	}
 	if o.err != nil {
 		return 0, o.err
@@ -186,6 +219,26 @@ func (o *outflow) take(limit int) (int, error) {
 	n := min(limit, o.credit)
 	o.credit -= n
 	return n, nil
+}
+
+// brokeLocked reports whether there is no credit yet.
+func (o *outflow) brokeLocked() bool { return o.credit <= 0 && o.err == nil }
+
+func (o *outflow) waitLocked() {
+	if o.patience > 0 {
+		timer := time.AfterFunc(o.patience, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if o.brokeLocked() {
+				o.err = errStalled
+				o.changed.Broadcast()
+			}
+		})
+		defer timer.Stop()
+	}
+	for o.brokeLocked() {
+		o.changed.Wait()
+	}
 }
 
 // add gives credit; never more than the window can be outstanding, whatever

@@ -78,7 +78,7 @@ func (e *Event) size() int {
 	return n
 }
 
-// Limits on an event (DESIGN: "event frame"). Submit refuses what exceeds
+// Limits on an event (docs/design.md, "Limits"). Submit refuses what exceeds
 // them; a peer that sends more loses its link.
 const (
 	MaxName  = 64       // bytes of a channel's, type's or attribute's name

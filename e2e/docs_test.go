@@ -3,7 +3,10 @@ package e2e
 import (
 	"fmt"
 	"go/ast"
+	"os"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +76,7 @@ var (
 }
 
 // checkPackageDocs names the packages without a doc.go, or with one that does
-// not say what CONVENTIONS asks for.
+// not say what the house asks for.
 func checkPackageDocs(sources []source) []string {
 	var bad []string
 	for _, pkg := range packages(sources) {
@@ -187,4 +190,24 @@ func receiverType(x ast.Expr) string {
 		return x.Name
 	}
 	return "?"
+}
+
+// TestReferences holds that what a comment refers to in docs/ is there, down to
+// the heading.
+func TestReferences(t *testing.T) {
+	reference := regexp.MustCompile(`docs/([a-z]+\.md)(?:, "([^"]+)")?`)
+	for _, s := range tree(t) {
+		for _, group := range s.ast.Comments {
+			text := strings.Join(strings.Fields(group.Text()), " ")
+			for _, r := range reference.FindAllStringSubmatch(text, -1) {
+				doc, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", r[1]))
+				switch {
+				case err != nil:
+					t.Errorf("%s refers to docs/%s: %v", s.name, r[1], err)
+				case r[2] != "" && !strings.Contains(string(doc), "\n## "+r[2]):
+					t.Errorf("%s refers to %q in docs/%s, which has no such heading", s.name, r[2], r[1])
+				}
+			}
+		}
+	}
 }

@@ -16,7 +16,7 @@ type imports struct {
 	tests   []string // packages of this module that its test files may import too
 }
 
-// importTable is the import direction of DESIGN section 2. cmd -> agent ->
+// importTable is the import direction of docs/design.md, "Direction". cmd -> agent ->
 // {balancer, resmgr} -> filters -> channel, and balancer and resmgr do not know
 // each other. A package without a line fails: whoever adds one says here where
 // it stands.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The sizes that CONVENTIONS names. Functions in test files are free.
+// The sizes of the house. Functions in test files are free.
 const (
 	maxFileLines     = 400
 	maxTestFileLines = 600
@@ -101,7 +101,7 @@ func except(violations []string, table map[string]string) []string {
 	return bad
 }
 
-// checkSizes names everything that is larger than CONVENTIONS allows, as
+// checkSizes names everything that is larger than the house allows, as
 // "file: what: how large".
 func checkSizes(sources []source) []string {
 	var bad []string

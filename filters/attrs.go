@@ -21,7 +21,7 @@ const (
 	Draining channel.Key[bool] = "draining"
 )
 
-// What a node can claim at most (DESIGN section 10, "load report").
+// What a node can claim at most (docs/design.md, "Limits").
 const (
 	MaxLoad     = 1e6
 	MaxCapacity = 1_000_000

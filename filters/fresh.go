@@ -6,8 +6,8 @@ import (
 	"kecho/channel"
 )
 
-// DefaultMaxAge is how long a load report is worth something (DESIGN section
-// 10): a node reports at least every second, so this is two lost in a row.
+// DefaultMaxAge is how long a load report is worth something
+// (docs/design.md, "Limits"): a node reports at least every second, so this is two lost in a row.
 const DefaultMaxAge = 3 * time.Second
 
 // Fresh drops the sinks whose node was not heard within maxAge (zero:

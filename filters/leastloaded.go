@@ -18,7 +18,7 @@ type LeastLoadedConfig struct {
 	// Sent is how many events of this node are on their way to a node and not
 	// yet in the load that it was last heard with. Without it every submitter
 	// takes the same node for the best until the next report: 3.6 x the p99
-	// of a central queue against 2 (POLICY "What was learnt" 3). Nil: none.
+	// of a central queue against 2 (docs/design.md, "Load"). Nil: none.
 	Sent func(node channel.NodeID) int
 	// Rand is a random number in [0, n), safe for concurrent use. Nil:
 	// math/rand/v2's IntN.

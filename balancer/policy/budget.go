@@ -4,7 +4,7 @@ import "time"
 
 // Budget bounds extra copies of requests: retries after a loss, races. Each
 // request earns a share of one, and time earns some more, so that a quiet
-// node has some too; DESIGN section 10: 20 % of requests + 10 a second.
+// node has some too; docs/design.md, "Limits": 20 % of requests + 10 a second.
 // It begins with its first use, with what a second earns. The zero value works.
 type Budget struct {
 	// Share is what each request earns. Zero: 0.2.

@@ -16,7 +16,7 @@ type Limits struct {
 	Queue int
 	// QueueAge is how old the oldest waiting request may be before new ones
 	// are refused, beyond the ForwardAfter that it waits anyway. By age and not by predicted wait: that refuses wrongly in
-	// a hot spot that peers are draining (POLICY "What was learnt" 7).
+	// a hot spot that peers are draining (docs/design.md, "Policy").
 	QueueAge time.Duration
 	// ForwardAfter is how long a request waits before it may overflow; 0: not
 	// at all.

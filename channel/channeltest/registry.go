@@ -38,7 +38,7 @@ type RegistryNet struct {
 }
 
 // TestRegistry holds an implementation to the contract of channel.Registry and
-// to what DESIGN says of membership. Each test is one synctest bubble; make is
+// to what docs/design.md says of membership. Each test is one synctest bubble; make is
 // called in it. So all limits are of the bubble's time.
 func TestRegistry(t *testing.T, make func(t testing.TB) *RegistryNet) {
 	for _, c := range []struct {

@@ -23,6 +23,7 @@ type Pool struct {
 	tlsClient *tls.Config
 	epoch     time.Time
 	blocks    blocks
+	refused   complaints
 	table     atomic.Pointer[map[channel.NodeID]*link] // links that are up; copied to change
 	wg        sync.WaitGroup                           // everything that Serve started
 
@@ -60,7 +61,7 @@ func New(cfg Config) (*Pool, error) {
 // so are those of which it has news, without the wait that failures have
 // earned them. Those that it no longer names are not dialed and not let in any
 // more, but a link that stands goes on until it fails by itself: who is gone
-// by rumour may be well (HAZARDS: "gossip is not health").
+// by rumour may be well (docs/design.md, "Who exists").
 //
 // It does not block and keeps nothing of peers.
 func (p *Pool) SetPeers(peers []Peer) {
@@ -195,6 +196,7 @@ func (p *Pool) setUp(l *link) {
 	l.mu.Lock()
 	l.up = time.Now()
 	l.mu.Unlock()
+	p.refused.forget(l.socket.RemoteAddr())
 	name := p.list(l.peer, l)
 	p.log.Info("link up", "peer", name, "addr", l.socket.RemoteAddr().String())
 }

@@ -139,7 +139,7 @@ func readMemory(ctx context.Context) (float64, error) {
 }
 
 // maxLoad1 is more tasks than a machine has, and what a load report can say at
-// most (DESIGN section 10).
+// most (docs/design.md, "Limits").
 const maxLoad1 = 1e6
 
 func readLoad1(ctx context.Context) (float64, error) {
