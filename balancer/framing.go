@@ -25,7 +25,7 @@ const (
 )
 
 // framing follows the requests on a connection through reads of any size. It
-// holds no byte longer than a field's name.
+// keeps no more of a head than one name, and no byte of a body.
 type framing struct {
 	heads  uint64 // requests begun
 	fault  *fault // the first; nothing is followed after it
@@ -43,6 +43,10 @@ type framing struct {
 	textLen int      // may exceed len(text): the rest is not kept
 	gap     bool     // space after a watched value's text
 
+	form      byte // the target's first byte
+	tunnel    bool // the method is CONNECT
+	query     bool // of the target
+	escape    byte // hexadecimal digits that must follow in the target
 	old       bool // HTTP/1.0
 	watched   byte // of inWatched: 'l' Content-Length, 't' Transfer-Encoding
 	lengths   int  // how often each was there
@@ -164,6 +168,27 @@ func (f *framing) takeLF(c byte) int {
 		f.startChunk()
 	}
 	return 1
+}
+
+// unfinished is how many of the bytes followed so far belong to a head that is
+// not whole.
+func (f *framing) unfinished() int {
+	switch {
+	case f.done || f.inBody || f.place == atStart || f.place == atLF && f.ending == atBlankBefore:
+		return 0
+	case f.place == atPreface:
+		return f.seen
+	}
+	return f.size
+}
+
+// headStart is where in what was followed since the last whole head the head
+// at fault begins, good bytes of which come before the fault.
+func (f *framing) headStart(good int) int {
+	if f.heads == 1 && !f.blank {
+		return 0 // size does not count what was taken for a preface
+	}
+	return good - f.size
 }
 
 func (f *framing) nextRequest() { f.place, f.inBody, f.blank = atStart, false, false }

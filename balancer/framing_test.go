@@ -35,6 +35,10 @@ var goodStreams = []struct {
 	{"preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", 0},
 	{"high bytes", "GET /\xc3\xa4 HTTP/1.1\r\n" + hostLine + "X: \xc3\xa4\r\n\r\n", 1},
 	{"names that frame nothing", "GET / HTTP/1.1\r\n" + hostLine + "Content-Lengths: x\r\nX-Host: a\r\nX-Transfer-Encoding-And-More: b\r\n\r\n", 1},
+	{"escapes", "GET /%41%2f?%zz&%4 HTTP/1.1\r\n" + hostLine + "\r\n", 1},
+	{"absolute", "GET hTTp://web/a?b HTTP/1.1\r\n" + hostLine + "\r\nGET https://web HTTP/1.1\r\n" + hostLine + "\r\n", 2},
+	{"star", "OPTIONS * HTTP/1.1\r\n" + hostLine + "\r\n", 1},
+	{"tunnel", "CONNECT web:80 HTTP/1.1\r\n" + hostLine + "\r\n", 1},
 	{"100 fields", "GET / HTTP/1.1\r\n" + hostLine + strings.Repeat("A: b\r\n", 99) + "\r\n", 1},
 }
 
@@ -75,6 +79,12 @@ var badStreams = []struct {
 	{"tab for a space", "GET\t/ HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultStart},
 	{"space after the version", "GET / HTTP/1.1 \r\n" + hostLine + "\r\n", 1, faultStart},
 	{"no version", "GET /\r\n\r\n", 1, faultStart},
+	{"half an escape", "GET /%z HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultTarget},
+	{"an escape that ends early", "GET /%4 HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultTarget},
+	{"an escape before the query", "GET /%4?1 HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultTarget},
+	{"no path", "GET index.html HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultTarget},
+	{"other scheme", "GET ftp://web/ HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultTarget},
+	{"more than a star", "OPTIONS *x HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultTarget},
 	{"other version", "GET / HTTP/1.2\r\n" + hostLine + "\r\n", 1, faultVersion},
 	{"long version", "GET / HTTP/1.1000000000000000000000000\r\n" + hostLine + "\r\n", 1, faultVersion},
 	{"half a preface", "PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultVersion},

@@ -91,7 +91,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	j.header = b.rewriter.outbound(r)
 	w.Header()["Via"] = []string{b.rewriter.via(1, 1)}
 	w.Header()["X-Request-Id"] = j.header["X-Request-Id"]
-	j.payload = payload{rest: r.Body, length: r.ContentLength, budget: &b.replay}
+	j.payload = payload{rest: patientBody(w, r), length: r.ContentLength, budget: &b.replay}
 	defer j.payload.release()
 	j.repeatable = isRepeatable(r)
 	j.ticket.Movable = b.data != nil && seen == 0 && !isWebsocket(r)
@@ -203,7 +203,10 @@ func (b *Balancer) fail(j *job) {
 // giveUp ends a request whose client is gone or whose time is over.
 func (b *Balancer) giveUp(j *job, err error) {
 	j.route = RouteRejected
+	fault := faultOf(j.r, err)
 	switch {
+	case fault != nil:
+		refuse(&j.w, fault.status, 0, fault.reason)
 	case errors.Is(err, errTimeout):
 		b.count.timeouts.Add(1)
 		refuse(&j.w, http.StatusGatewayTimeout, b.retryAfter(), "no server had time for the request")

@@ -2,14 +2,18 @@ package balancer
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // Guard wraps a listener so that refusal can tell a handler what net/http
 // hides from it: requests whose framing two readers may understand in two
-// ways. It reads along on each connection and changes nothing.
+// ways. It reads along on each connection; a client that makes no progress is
+// given up by it.
 //
 // It must be the outermost wrapper of a plaintext listener, with
 //
@@ -63,15 +67,40 @@ func refusal(r *http.Request) (status int, reason string, refused bool) {
 	return 0, "", false
 }
 
-// guarded is a connection whose HTTP/1 framing is followed as it is read.
+// faultOf is what is wrong with the body of r, whose reading failed with err;
+// nil: nothing that the guard or the stream knows of.
+func faultOf(r *http.Request, err error) *fault {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return f
+	}
+	g, _ := r.Context().Value(guardKey{}).(*guarded)
+	if g == nil || err == nil || r.ProtoMajor >= 2 {
+		return nil
+	}
+	if v := g.verdict.Load(); v != nil && v.head == g.served.Load() { // of trailers net/http says less
+		return v.fault
+	}
+	return nil
+}
+
+// guarded is a connection whose HTTP/1 framing is followed as it is read. A
+// head is handed on when it is whole, so that net/http sees none at fault: in
+// its place it gets the substitute, which the handler refuses in our words.
 type guarded struct {
 	net.Conn
-	framing  framing                 // owned by Read, which net/http never calls twice at once
-	broken   bool                    // owned by Read: the rest cannot be told apart
+	// Owned by Read, which net/http never calls twice at once.
+	framing framing
+	held    []byte // of a head that is not whole
+	ready   []byte // to be handed on before anything else
+	broken  bool   // a body is at fault: nothing more comes
+	deaf    bool   // a head is at fault: what follows is dropped
+
 	served   atomic.Uint64           // requests that came to refusal
 	heads    atomic.Uint64           // requests that Read has seen begin
-	verdict  atomic.Pointer[verdict] // the first bad head; nothing is followed after it
+	verdict  atomic.Pointer[verdict] // the first request at fault; nothing is followed after it
 	released atomic.Bool
+	reading  readDeadline
+	writing  writeDeadline
 }
 
 // verdict refuses the head-th request of a connection and all after it.
@@ -80,31 +109,154 @@ type verdict struct {
 	*fault
 }
 
+// substitute stands for a head at fault.
+const substitute = "GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n"
+
+// headRead is how much is read at a time where a head came in pieces.
+const headRead = 4 << 10
+
 // Read reads from the connection. Where the body of the request that is being
-// served breaks its framing, it fails with a fault once what came before has
-// been delivered. A later request's fault waits for that request to be
-// refused: an error now would cancel the one before it.
+// served breaks its framing, or does not come, it fails with a fault once what
+// came before has been delivered. A later request's fault waits for that
+// request to be refused: an error now would cancel the one before it.
 func (g *guarded) Read(p []byte) (int, error) {
-	if g.broken {
-		return 0, g.framing.fault
+	for {
+		switch {
+		case len(g.ready) > 0:
+			n := copy(p, g.ready)
+			g.ready = g.ready[n:]
+			return n, nil
+		case g.broken:
+			return 0, g.framing.fault
+		case g.deaf:
+			if _, err := g.Conn.Read(make([]byte, headRead)); err != nil {
+				return 0, err
+			}
+		case g.framing.done || g.released.Load():
+			return g.Conn.Read(p)
+		default:
+			if n, err := g.take(p); n > 0 || err != nil {
+				return n, err
+			}
+		}
+	}
+}
+
+// take reads once, into p unless something is held, and returns how much of p
+// may be handed on.
+func (g *guarded) take(p []byte) (int, error) {
+	held := len(g.held)
+	if held > 0 {
+		g.held = slices.Grow(g.held, headRead)
+		p = g.held[held : held+headRead]
+		g.reading.forHead(g.Conn)
+	} else if g.awaitsBody() {
+		g.reading.forBody(g.Conn)
 	}
 	n, err := g.Conn.Read(p)
-	if n == 0 || g.framing.done || g.released.Load() {
-		return n, err
+	if n == 0 {
+		return 0, g.failed(err)
 	}
-	good := g.framing.follow(p[:n])
+	good := held + g.framing.follow(p[:n])
 	g.heads.Store(g.framing.heads)
-	if g.framing.fault == nil {
-		return n, err
+	if !g.awaitsBody() {
+		g.reading.bodyOver(g.Conn)
 	}
+	if held == 0 {
+		return g.pass(p[:n], good), nil
+	}
+	all := g.held[:held+n]
+	if g.framing.fault == nil && g.framing.unfinished() == len(all) {
+		g.held = all
+		return 0, nil
+	}
+	g.held = nil
+	handed := all[:g.pass(all, good)]
+	g.ready = append(handed[:len(handed):len(handed)], g.ready...)
+	return 0, nil
+}
+
+// awaitsBody says whether the next bytes are of the body that is being served.
+func (g *guarded) awaitsBody() bool {
+	return g.framing.inBody && g.served.Load() == g.framing.heads
+}
+
+// pass returns how much of p may be handed on, good bytes of which come before
+// a fault. What must follow it is ready then; what must wait is held.
+func (g *guarded) pass(p []byte, good int) int {
+	f := &g.framing
+	switch {
+	case f.fault == nil:
+		whole := len(p) - f.unfinished()
+		if whole < len(p) {
+			g.held = append(g.held, p[whole:]...)
+		}
+		if whole > 0 {
+			g.reading.headOver()
+		}
+		return whole
+	case !f.inBody:
+		g.refuseHead()
+		return f.headStart(good)
+	}
+	g.verdict.Store(&verdict{head: f.heads, fault: f.fault})
+	if g.broken = g.served.Load() == f.heads; g.broken {
+		return good
+	}
+	return len(p)
+}
+
+// refuseHead puts the substitute in the place of the head at fault.
+func (g *guarded) refuseHead() {
 	g.verdict.Store(&verdict{head: g.framing.heads, fault: g.framing.fault})
-	if g.broken = g.framing.inBody && g.served.Load() == g.framing.heads; !g.broken {
-		return n, err
+	g.held, g.ready, g.deaf = nil, []byte(substitute), true
+}
+
+// failed says what becomes of a read that brought nothing.
+func (g *guarded) failed(err error) error {
+	late := isTimeout(err) && g.reading.ours()
+	switch {
+	case late && g.awaitsBody():
+		g.fail(faultSlowBody)
+		g.verdict.Store(&verdict{head: g.framing.heads, fault: faultSlowBody})
+		g.broken = true
+		return faultSlowBody
+	case late && len(g.held) > 0 && g.framing.heads > 0:
+		g.fail(faultSlowHead)
+		g.refuseHead()
+		return nil
+	case len(g.held) > 0 && !isTimeout(err): // half a head: net/http knows what to do
+		g.ready, g.held = g.held, nil
+		return nil
 	}
-	if good == 0 {
-		return 0, g.framing.fault
+	return err
+}
+
+// fail ends the following with a fault that is not the framing's.
+func (g *guarded) fail(f *fault) { g.framing.fault, g.framing.done = f, true }
+
+// Write writes to the connection. It goes on as long as the client takes
+// something of p.
+func (g *guarded) Write(p []byte) (written int, err error) {
+	for {
+		if !g.released.Load() {
+			g.writing.renew(g.Conn)
+		}
+		n, err := g.Conn.Write(p[written:])
+		if written += n; n == 0 || err == nil || !isTimeout(err) || g.released.Load() {
+			return written, err
+		}
 	}
-	return good, nil
+}
+
+// SetReadDeadline implements net.Conn for net/http and handlers.
+func (g *guarded) SetReadDeadline(t time.Time) error {
+	return g.reading.set(t, g.Conn.SetReadDeadline)
+}
+
+// SetDeadline implements net.Conn for net/http and handlers.
+func (g *guarded) SetDeadline(t time.Time) error {
+	return g.reading.set(t, g.Conn.SetDeadline)
 }
 
 // CloseWrite lets net/http end its side first, as it does when it answers

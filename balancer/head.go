@@ -1,6 +1,9 @@
 package balancer
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // The part of framing that follows heads (RFC 9112 §3, §5) and trailers.
 
@@ -10,17 +13,20 @@ func (f *framing) takeStart(c byte) int {
 	if !f.blank {
 		*f = framing{heads: f.heads + 1, place: atStart}
 	}
-	switch {
-	case c == '\r' && !f.blank:
+	if c == '\r' && !f.blank {
 		f.blank = true
 		f.place, f.ending = atLF, atBlankBefore
 		return 1
+	}
+	f.size = 0 // the empty line is not of the head
+	switch {
 	case c == '\n':
 		f.fault = faultBareLF
 	case !tokenByte[c]:
 		f.fault = faultStart
 	default:
-		f.place = inMethod
+		f.place, f.textLen = inMethod, 0
+		f.keep(c)
 		return 1
 	}
 	return 0
@@ -36,20 +42,63 @@ func (f *framing) takeRequestLine(p []byte) int {
 			f.fault = faultBareLF
 			return i
 		case c == ' ' && f.place == inMethod:
-			f.place = inTarget
-			f.remaining = 0
-		case c == ' ' && f.place == inTarget && f.remaining > 0:
-			f.place = inVersion
+			f.place, f.form, f.tunnel = inTarget, 0, f.is("CONNECT")
+			f.textLen = 0
+		case c == ' ' && f.place == inTarget && f.form != 0:
+			if !f.isTarget() {
+				f.fault = faultTarget
+				return i
+			}
+			f.place, f.textLen = inVersion, 0
 		case c <= ' ', c == 0x7f, f.place == inMethod && !tokenByte[c]:
 			f.fault = faultStart
 			return i
 		case f.place == inTarget:
-			f.remaining++ // of the target: it is not empty
-		case f.place == inVersion:
+			if !f.takeTarget(c) {
+				f.fault = faultTarget
+				return i
+			}
+		default:
 			f.keep(c)
 		}
 	}
 	return len(p)
+}
+
+// takeTarget reports false where net/http would not take the target: a path
+// has whole escapes (RFC 3986 §2.1); a query may hold anything.
+func (f *framing) takeTarget(c byte) bool {
+	if f.form == 0 {
+		f.form = c
+	}
+	if f.form != '/' {
+		f.keep(c)
+	}
+	switch {
+	case f.escape > 0:
+		f.escape--
+		return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+	case c == '?':
+		f.query = true
+	case c == '%' && !f.query:
+		f.escape = 2
+	}
+	return true
+}
+
+// isTarget says whether a target that is whole has one of the forms of
+// RFC 9112 §3.2.
+func (f *framing) isTarget() bool {
+	switch {
+	case f.escape > 0:
+		return false
+	case f.form == '/' || f.tunnel:
+		return true
+	case f.form == '*':
+		return f.textLen == 1
+	}
+	scheme, _, absolute := strings.Cut(string(f.text[:min(f.textLen, len(f.text))]), "://")
+	return absolute && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
 }
 
 // keep appends to text, and counts what has no room.

@@ -38,6 +38,9 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 	res, err := u.roundTrip(httptrace.WithClientTrace(r.Context(), trace), out)
 	hints.stop()
 	if err != nil {
+		if sent != nil {
+			sent.end(w) // a body that breaks ends r's context before it can be blamed
+		}
 		return sent.blame(err)
 	}
 	defer res.Body.Close()

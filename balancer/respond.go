@@ -1,10 +1,12 @@
 package balancer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +50,7 @@ func respond(w http.ResponseWriter, status int, header http.Header, trailer func
 		return fmt.Errorf("%w: status %d", errBadAnswer, status)
 	}
 	a := &answer{w: w, status: status, header: header}
+	a.watch = watchStream(w, writePatience, http.NewResponseController(w).SetWriteDeadline)
 	if body == nil {
 		a.start()
 	} else if err := a.copy(body); err != nil {
@@ -56,6 +59,7 @@ func respond(w http.ResponseWriter, status int, header http.Header, trailer func
 	if trailer != nil {
 		writeTrailer(w, trailer())
 	}
+	lastWords(w)
 	return nil
 }
 
@@ -64,6 +68,7 @@ type answer struct {
 	w      http.ResponseWriter
 	status int
 	header http.Header
+	watch  *watch // over writes
 
 	mu    sync.Mutex // between copy and a head that goes first
 	begun bool
@@ -97,25 +102,36 @@ func (a *answer) copy(body io.Reader) error {
 		a.start()
 	}
 	for {
-		if n > 0 {
-			if _, werr := a.w.Write(buf[:n]); werr != nil {
-				return fmt.Errorf("%w: write to the client: %w", errCut, werr)
-			}
+		if werr := a.write(buf[:n], err != io.EOF && (flush || err != nil)); werr != nil {
+			return fmt.Errorf("%w: write to the client: %w", errCut, errors.Join(err, werr))
 		}
 		if err == io.EOF {
 			return nil
 		}
-		if flush || err != nil {
-			ferr := http.NewResponseController(a.w).Flush()
-			if errors.Is(ferr, http.ErrNotSupported) {
-				ferr = nil // such a writer keeps nothing back, or cannot be helped
-			}
-			if err = errors.Join(err, ferr); err != nil {
-				return fmt.Errorf("%w: %w", errCut, err)
-			}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errCut, err)
 		}
 		n, err = body.Read(buf[:])
 	}
+}
+
+// write writes a piece of the body, while the client takes it.
+func (a *answer) write(p []byte, flush bool) error {
+	a.watch.begin()
+	var err error
+	if len(p) > 0 {
+		_, err = a.w.Write(p)
+	}
+	if flush && err == nil {
+		err = http.NewResponseController(a.w).Flush()
+		if errors.Is(err, http.ErrNotSupported) {
+			err = nil // such a writer keeps nothing back, or cannot be helped
+		}
+	}
+	if a.watch.end() {
+		err = cmp.Or(err, os.ErrDeadlineExceeded)
+	}
+	return err
 }
 
 // first reads the body for the first time. While an answer of unknown length
@@ -192,8 +208,8 @@ func trailerField(name string) bool {
 
 // refuse answers in this node's own words. message says what is wrong and what
 // to do, in one line without what the client sent; retryAfter is sent in whole
-// seconds, rounded up, if it is positive. 400, 414, 431 and 505 end the connection:
-// after a malformed request nothing on it can be trusted.
+// seconds, rounded up, if it is positive. 400, 408, 414, 431 and 505 end the connection:
+// after such a request nothing on it can be trusted.
 func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, message string) {
 	header := w.Header()
 	if _, set := header["Proxy-Status"]; !set {
@@ -204,7 +220,7 @@ func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, message
 		header.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	switch status {
-	case http.StatusBadRequest, http.StatusRequestURITooLong,
+	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestURITooLong,
 		http.StatusRequestHeaderFieldsTooLarge, http.StatusHTTPVersionNotSupported:
 		header.Set("Connection", "close")
 	}
@@ -214,6 +230,7 @@ func refuse(w http.ResponseWriter, status int, retryAfter time.Duration, message
 	text := "kecho: " + message + "\n"
 	header.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
+	lastWords(w)
 	// An error means that the client is gone: nobody is left to be told.
 	_, _ = io.WriteString(w, text)
 }

@@ -73,7 +73,7 @@ func (b *upload) Read(p []byte) (int, error) {
 	b.reading = false
 	b.read += int64(n)
 	b.whole = b.whole || err == io.EOF || b.read == b.length
-	if err != nil && err != io.EOF && !b.closed {
+	if _, theirs := errors.AsType[*fault](err); theirs || err != nil && err != io.EOF && !b.closed {
 		b.err = err
 	}
 	if b.idle != nil {
@@ -113,7 +113,7 @@ func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Head
 	}
 }
 
-// end returns when nothing reads the body any more. A read that waits for a
+// end returns when nothing reads the body any more; it may be called again. A read that waits for a
 // client which sends nothing is broken off: at once where there is no answer
 // yet, else after a moment.
 func (b *upload) end(w http.ResponseWriter) {

@@ -1,0 +1,259 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// lone is a whole balancer on its own before web, with two places.
+func lone(t *testing.T, web *pipes) (*pipes, *Balancer) {
+	t.Helper()
+	limits := defaults()
+	limits.Soft, limits.Hard = 2, 2
+	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return serveHTTP(t, b), b
+}
+
+// overHTTP2 is a client that speaks HTTP/2 with prior knowledge.
+func overHTTP2(t *testing.T, l *pipes) *http.Client {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{DialContext: l.dial, Protocols: &protocols, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// clients are one of each protocol.
+func clients(t *testing.T, l *pipes) map[string]*http.Client {
+	return map[string]*http.Client{"HTTP/1": client(t, l), "HTTP/2": overHTTP2(t, l)}
+}
+
+// TestStalledUploads: a body of which nothing comes is given up after 15 s, is
+// answered 408, and its place is free.
+func TestStalledUploads(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1", "HTTP/2"} {
+		for _, length := range []int64{10, -1, 1 << 20} {
+			synctest.Test(t, func(t *testing.T) {
+				front, b := lone(t, serveHTTP(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+				})))
+				web := clients(t, front)[protocol]
+				began := time.Now()
+				got := make(chan string, 2)
+				for range 2 {
+					body, feed := io.Pipe()
+					r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://web/", body)
+					r.ContentLength = length
+					go func() { _, _ = io.WriteString(feed, "ab") }()
+					go func() {
+						res, err := web.Do(r)
+						if err != nil {
+							got <- err.Error()
+							return
+						}
+						text, _ := readAll(res.Body)
+						_ = feed.Close()
+						got <- fmt.Sprint(res.StatusCode, " ", string(text))
+					}()
+				}
+				for range 2 {
+					if answer := <-got; answer != "408 kecho: "+faultSlowBody.reason+"\n" {
+						t.Errorf("%s, length %d: %s", protocol, length, answer)
+					}
+				}
+				if took := time.Since(began); took > bodyPatience || took < bodyPatience-renewAfter {
+					t.Errorf("%s, length %d: it took %v", protocol, length, took)
+				}
+				if s := b.Stats(); s.State.Running != 0 {
+					t.Errorf("%s, length %d: %d places are taken", protocol, length, s.State.Running)
+				}
+			})
+		}
+	}
+}
+
+// TestUnreadUploads: a body that nobody wants does not hold its connection.
+func TestUnreadUploads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		front := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _, _ = refusal(r)
+			refuse(w, http.StatusServiceUnavailable, 0, "no")
+		}))
+		began := time.Now()
+		out := talk(t, front, "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 10\r\n\r\nab", 1000)
+		if !strings.HasPrefix(out, "HTTP/1.1 503 ") || time.Since(began) > bodyPatience+time.Second {
+			t.Errorf("%q after %v", out, time.Since(began))
+		}
+	})
+}
+
+// TestSlowUploads: a body that makes progress takes as long as it takes, and
+// what is after it too.
+func TestSlowUploads(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1", "HTTP/2"} {
+		synctest.Test(t, func(t *testing.T) {
+			front, _ := frontBefore(t, serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				time.Sleep(25 * time.Second)
+				fmt.Fprint(w, len(body), err, r.Context().Err())
+			})))
+			web := clients(t, front)[protocol]
+			for range 2 { // on one connection
+				body, feed := io.Pipe()
+				go func() {
+					for range 10 {
+						time.Sleep(13 * time.Second)
+						_, _ = feed.Write([]byte("x"))
+					}
+					_ = feed.Close()
+				}()
+				res, err := web.Post("http://web/", "", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text, err := readAll(res.Body); string(text) != "10 <nil> <nil>" || err != nil {
+					t.Errorf("%s: %d %q %v", protocol, res.StatusCode, text, err)
+				}
+				time.Sleep(50 * time.Second)
+			}
+		})
+	}
+}
+
+// TestStalledReaders: who takes nothing of an answer for 30 s is cut, and the
+// place is free; who takes some of it is not.
+func TestStalledReaders(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1", "HTTP/2"} {
+		synctest.Test(t, func(t *testing.T) {
+			front, b := lone(t, serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", fmt.Sprint(1<<30))
+				_, _ = io.Copy(w, zeros{})
+			})))
+			web := clients(t, front)[protocol]
+			res, err := web.Get("http://web/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 10 {
+				time.Sleep(20 * time.Second)
+				if n, err := io.CopyN(io.Discard, res.Body, 5<<20); err != nil {
+					t.Fatalf("%s: %d bytes, %v", protocol, n, err)
+				}
+			}
+			synctest.Wait()
+			if n := b.Stats().State.Running; n != 1 {
+				t.Errorf("%s: %d places are taken by who reads", protocol, n)
+			}
+			time.Sleep(writePatience)
+			synctest.Wait()
+			if n := b.Stats().State.Running; n != 0 {
+				t.Errorf("%s: %d places are taken by who does not", protocol, n)
+			}
+			_ = res.Body.Close()
+		})
+	}
+}
+
+// TestAFewBytesAreProgress: the client takes a byte now and then, less than is
+// written at a time.
+func TestAFewBytesAreProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		g := &guarded{Conn: near}
+		began := time.Now()
+		go func() {
+			for range 10 {
+				time.Sleep(20 * time.Second)
+				_, _ = far.Read(make([]byte, 1))
+			}
+		}()
+		n, err := g.Write(make([]byte, 100))
+		if took := time.Since(began); n != 10 || !isTimeout(err) || took < 200*time.Second || took > 260*time.Second {
+			t.Errorf("%d bytes, %v, after %v", n, err, took)
+		}
+	})
+}
+
+// TestQuietStreams: an answer that has nothing to say is not a slow reader's.
+func TestQuietStreams(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1", "HTTP/2"} {
+		synctest.Test(t, func(t *testing.T) {
+			front, _ := frontBefore(t, serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				for range 3 {
+					_, _ = io.WriteString(flushing{w}, "data: x\n\n")
+					time.Sleep(10 * time.Minute)
+				}
+			})))
+			res, err := clients(t, front)[protocol].Get("http://web/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := readAll(res.Body); len(text) != 27 || err != nil {
+				t.Errorf("%s: %q %v", protocol, text, err)
+			}
+		})
+	}
+}
+
+// TestSlowHeads: a head has 5 s from its first byte, on a connection that was
+// used before too, and not while an earlier request is served.
+func TestSlowHeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cancelled atomic.Bool
+		l := newPipes()
+		server := &http.Server{
+			ConnContext: GuardContext, ReadHeaderTimeout: headPatience, IdleTimeout: time.Minute,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if status, reason, refused := refusal(r); refused {
+					refuse(w, status, 0, reason)
+					return
+				}
+				time.Sleep(20 * time.Second)
+				cancelled.Store(r.Context().Err() != nil)
+			}),
+		}
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(Guard(l)) }()
+		for _, in := range []string{"GET / HTTP/1.1\r\nHost", "GET / HTTP/1.1\r\nHost: web\r\n\r\nGET /2"} {
+			began := time.Now()
+			out := talk(t, l, in, 1000)
+			want := headPatience
+			if strings.HasSuffix(in, "/2") {
+				want += 20 * time.Second
+			}
+			if took := time.Since(began).Truncate(time.Second); took != want || !strings.HasSuffix(out, "kecho: "+faultSlowHead.reason+"\n") {
+				t.Errorf("%q: %q after %v, want %v", in, out, took, want)
+			}
+		}
+		if cancelled.Load() {
+			t.Error("a request was cancelled because the next one is slow")
+		}
+		_ = server.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+	})
+}
