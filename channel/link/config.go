@@ -113,7 +113,7 @@ func (c *Config) check() error {
 		errs = append(errs, errors.New("a queue's limit is negative"))
 	}
 	if c.TLS != nil {
-		errs = append(errs, checkTLS(c.TLS, c.Name))
+		errs = append(errs, CheckTLS(c.TLS, c.Name))
 	}
 	return errors.Join(errs...)
 }

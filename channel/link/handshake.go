@@ -39,6 +39,9 @@ func (p *Pool) greet(ctx context.Context, pr *peer, info Peer, conn net.Conn) (*
 		if err != nil {
 			return nil, err
 		}
+		if no.code == codeTLS && p.cfg.TLS == nil {
+			return nil, errOnlyThere
+		}
 		return nil, fmt.Errorf("refused: %w", &refusal{no.code, fmt.Sprintf("%q", no.text)})
 	case kindWelcome:
 		g, err := parseGreeting(payload)
@@ -106,8 +109,7 @@ func (p *Pool) welcome(ctx context.Context, conn net.Conn) *link {
 	conn.SetDeadline(time.Now().Add(p.cfg.HelloTimeout))
 	secured, cert, err := p.secure(deadline, conn, false)
 	if err != nil {
-		p.log.Info("connection refused", "error", clip(err.Error()))
-		conn.Close()
+		p.refuse(conn, conn, err)
 		return nil
 	}
 	hello, err := readHello(secured)
@@ -141,20 +143,45 @@ func readHello(conn net.Conn) (greeting, error) {
 	return parseGreeting(payload)
 }
 
-// refuse tells the peer why not, where it could understand, and closes.
+// refuse tells the peer why not, where it could understand, and closes. The
+// log is told aloud once for each host and cause.
 func (p *Pool) refuse(conn, socket net.Conn, err error) {
 	defer socket.Close()
+	level, message, text := slog.LevelInfo, "connection refused", clip(err.Error())
 	var no *refusal
-	if !errors.As(err, &no) {
-		p.log.Info("connection refused", "addr", socket.RemoteAddr().String(), "error", clip(err.Error()))
-		return
+	if errors.As(err, &no) {
+		level, message, text = slog.LevelDebug, "peer refused", no.text
+		if no.lasting() {
+			level = slog.LevelWarn
+		}
+		conn.Write(appendFrame(nil, kindRefuse, no.append(nil)))
 	}
-	level := slog.LevelDebug
-	if no.lasting() {
-		level = slog.LevelWarn
+	addr := socket.RemoteAddr()
+	if level > slog.LevelDebug && !p.refused.first(addr, text) {
+		level = slog.LevelDebug
 	}
-	p.log.Log(context.Background(), level, "peer refused", "addr", socket.RemoteAddr().String(), "error", no.text)
-	conn.Write(appendFrame(nil, kindRefuse, no.append(nil)))
+	attrs := []any{"addr", addr.String(), "error", text}
+	if name := p.nameAt(addr); name != "" {
+		attrs = append(attrs, "peer", name)
+	}
+	p.log.Log(context.Background(), level, message, attrs...)
+}
+
+// nameAt is the name of the peer at addr's host, if there is but one.
+func (p *Pool) nameAt(addr net.Addr) (name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	host := hostOf(addr.String())
+	for _, pr := range p.peers {
+		if !pr.known || hostOf(pr.info.Addr) != host {
+			continue
+		}
+		if name != "" {
+			return ""
+		}
+		name = pr.info.Name
+	}
+	return name
 }
 
 // admit makes the connection on which hello came the peer's link, in place of

@@ -90,6 +90,7 @@ const (
 	codeCrossed  code = 5 // the acceptor's own dial is under way, or was, and wins
 	codeOther    code = 6 // the acceptor is not the node that was meant
 	codeDraining code = 7 // the acceptor is shutting down
+	codeTLS      code = 8 // one of the two has certificates, the other has not
 )
 
 // refusal is an acceptor's answer instead of a welcome.
@@ -102,7 +103,7 @@ func (r *refusal) Error() string { return r.text }
 
 // lasting reports whether nothing but a change of configuration helps.
 func (r *refusal) lasting() bool {
-	return r.code == codeVersion || r.code == codeCluster || r.code == codeName
+	return r.code == codeVersion || r.code == codeCluster || r.code == codeName || r.code == codeTLS
 }
 
 func (r *refusal) append(b []byte) []byte {
@@ -123,6 +124,12 @@ func readControl(r io.Reader) (kind byte, payload []byte, err error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return 0, nil, err
+	}
+	if string(header[:len(tlsHandshake)]) == tlsHandshake {
+		if err := skipRecord(r, header); err != nil {
+			return 0, nil, err
+		}
+		return 0, nil, errOnlyThere
 	}
 	kind, size, err := parseHeader(header[:])
 	if err != nil || kind >= kindUrgent {

@@ -178,7 +178,7 @@ func (p *Pool) endDial(ctx context.Context, pr *peer, err error) {
 		p.mu.Unlock()
 		return
 	}
-	said := pr.lastErr != nil && pr.lastErr.Error() == err.Error()
+	said := pr.lastErr != nil && causeOf(pr.lastErr.Error()) == causeOf(err.Error())
 	p.failedLocked(pr, err)
 	name, delay := pr.info.Name, pr.delay
 	p.mu.Unlock()

@@ -14,8 +14,10 @@ import (
 )
 
 // LoadTLS reads what Config.TLS needs from PEM files: the certificates of the
-// authority that signs every node's, this node's own, and its key. The errors
-// name the file and what to do about it.
+// authority that signs every node's, this node's own, and its key. After its
+// own the certificate's file may hold those between it and the authority, in
+// that order: peers are shown all of them. The errors name the file and what
+// to do about it.
 func LoadTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	authority, err := os.ReadFile(caFile)
 	if err != nil {
@@ -34,7 +36,11 @@ func LoadTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
 	}
-	if err := verifyChain(roots, []*x509.Certificate{cert.Leaf}); err != nil {
+	chain, err := parseChain(cert)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s: %w", certFile, err)
+	}
+	if err := verifyChain(roots, chain); err != nil {
 		return nil, fmt.Errorf("certificate %s is no good under the authority %s: %w", certFile, caFile, err)
 	}
 	return &tls.Config{
@@ -44,8 +50,9 @@ func LoadTLS(caFile, certFile, keyFile string) (*tls.Config, error) {
 	}, nil
 }
 
-// checkTLS says what makes c useless for the links of the node called name.
-func checkTLS(c *tls.Config, name string) error {
+// CheckTLS says what makes c useless for the links of the node called name, or
+// nil. New checks it too; this is for who wants to know earlier.
+func CheckTLS(c *tls.Config, name string) error {
 	if c.RootCAs == nil {
 		return errors.New("TLS has no RootCAs: without the cluster's own authority anybody's certificate would do")
 	}
@@ -57,7 +64,7 @@ func checkTLS(c *tls.Config, name string) error {
 		return fmt.Errorf("this node's certificate: %w", err)
 	}
 	if !certifies(leaf, name) {
-		return fmt.Errorf("this node is called %.64q, but its certificate is for %s: peers would refuse it", name, certified(leaf))
+		return fmt.Errorf("this node is called %.64q, but its certificate is for %s: peers would refuse it; give it one of its own, or the other name", name, certified(leaf))
 	}
 	return nil
 }
@@ -86,6 +93,19 @@ func secureClient(c *tls.Config) *tls.Config {
 	return s
 }
 
+// parseChain is what a peer will be shown: the node's own certificate first,
+// and those between it and the authority.
+func parseChain(cert tls.Certificate) (chain []*x509.Certificate, err error) {
+	for _, der := range cert.Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, c)
+	}
+	return chain, nil
+}
+
 // verifyChain checks that chain[0] is signed by roots, by way of the others,
 // and valid now.
 func verifyChain(roots *x509.CertPool, chain []*x509.Certificate) error {
@@ -109,13 +129,13 @@ func (p *Pool) secure(ctx context.Context, conn net.Conn, dialed bool) (net.Conn
 	if p.cfg.TLS == nil {
 		return conn, nil, nil
 	}
-	var secured *tls.Conn
+	secured, plain := tls.Server(conn, p.tlsServer), byte(kindHello)
 	if dialed {
-		secured = tls.Client(conn, p.tlsClient)
-	} else {
-		secured = tls.Server(conn, p.tlsServer)
+		secured, plain = tls.Client(conn, p.tlsClient), kindRefuse
 	}
-	if err := secured.HandshakeContext(ctx); err != nil {
+	if err := secured.HandshakeContext(ctx); spokePlain(err, plain) {
+		return nil, nil, errOnlyHere
+	} else if err != nil {
 		return nil, nil, fmt.Errorf("TLS with %s: %w", conn.RemoteAddr(), err)
 	}
 	return secured, secured.ConnectionState().PeerCertificates[0], nil

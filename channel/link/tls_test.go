@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,8 +10,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +40,26 @@ func newAuthority(t testing.TB) *authority {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{cert, key}
+}
+
+// below is an authority whose own certificate a has signed.
+func (a *authority) below(t testing.TB) *authority {
+	t.Helper()
+	key := newKey(t)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "kecho test intermediate"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +154,7 @@ func TestTLSRefuses(t *testing.T) {
 	}{
 		"another's name":       {lying, `claims the name "web1", but its certificate is for web3`},
 		"another authority":    {stranger, "certificate signed by unknown authority"},
-		"plain":                {nil, "first record does not look like a TLS handshake"},
+		"plain":                {nil, errOnlyHere.text},
 		"no version in common": {old, "TLS with"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -211,6 +234,68 @@ func TestTLSCommonName(t *testing.T) {
 	}
 	if got := <-ends[1].got; got != "secret" {
 		t.Errorf("received %q", got)
+	}
+}
+
+// A node whose certificate comes by way of an intermediate authority brings
+// that one's in the same file, and links with peers that know the root only,
+// whoever of the two dials.
+func TestTLSIntermediate(t *testing.T) {
+	root := newAuthority(t)
+	between := root.below(t)
+	rootFile, _, _ := root.files(t, time.Now().Add(time.Hour), "any")
+	load := func(name string, chain ...*authority) (*tls.Config, error) {
+		_, cert, key := between.files(t, time.Now().Add(time.Hour), name)
+		f, err := os.OpenFile(cert, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, a := range chain {
+			if err := pem.Encode(f, &pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return LoadTLS(rootFile, cert, key)
+	}
+	if _, err := load("web0"); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Errorf("without the intermediate: %v", err)
+	}
+	if _, err := load("web0", newAuthority(t).below(t)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+		t.Errorf("with another authority's intermediate: %v", err)
+	}
+	for _, dialer := range []int{0, 1} {
+		tn := newTown(t)
+		ends := []*logged{newLogged(), newLogged()}
+		for i, end := range ends {
+			chained, err := load(nameOf(i), between)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg := Config{Listener: loopback(t), TLS: chained, HelloTimeout: time.Minute}
+			if i != dialer {
+				cfg.Dial = func(context.Context, string) (net.Conn, error) { return nil, errors.New("this one only listens") }
+			}
+			serve(t, tn.add(cfg), end)
+		}
+		tn.introduce(0, 1)
+		for i, end := range ends {
+			select {
+			case <-end.up:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("web%d dials, and web%d has no link: %v", dialer, i, tn.pools[i].Stats()[0].LastError)
+			}
+		}
+	}
+}
+
+func TestCheckTLSName(t *testing.T) {
+	a := newAuthority(t)
+	for names, want := range map[string]string{"web1": "", "cn:web1": "", "web3": "its certificate is for web3", "web10": "is for web10"} {
+		err := CheckTLS(a.config(t, names), "web1")
+		if (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
+			t.Errorf("a certificate for %s at web1: %v, want %q", names, err, want)
+		}
 	}
 }
 

@@ -1,0 +1,68 @@
+package link
+
+import (
+	"bytes"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestComplaints(t *testing.T) {
+	at := func(text string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)) }
+	var c complaints
+	for _, step := range []struct {
+		addr, text string
+		first      bool
+	}{
+		{"10.0.0.1:40001", "read tcp 10.0.0.9:7947->10.0.0.1:40001: reset", true},
+		{"10.0.0.1:40002", "read tcp 10.0.0.9:7947->10.0.0.1:40002: reset", false}, // only the port is another
+		{"10.0.0.1:40003", "EOF", true},
+		{"10.0.0.1:40004", "read tcp 10.0.0.9:7947->10.0.0.1:40004: reset", false}, // known, although not the last
+		{"10.0.0.2:40001", "EOF", true},
+		{"[::1]:40001", "EOF", true},
+		{"[::1]:40002", "EOF", false},
+	} {
+		if got := c.first(at(step.addr), step.text); got != step.first {
+			t.Errorf("%s %q: first %v, want %v", step.addr, step.text, got, step.first)
+		}
+	}
+	c.forget(at("10.0.0.1:7947"))
+	if !c.first(at("10.0.0.1:40005"), "EOF") || c.first(at("10.0.0.2:40005"), "EOF") {
+		t.Error("a link to one host is to make that host's complaints news again, and no other's")
+	}
+	for i := range 10 * maxComplaints {
+		c.first(at("10.0.0.3:1"), strconv.Itoa(i))
+		if len(c.said) > maxComplaints {
+			t.Fatalf("%d complaints are kept, want %d at most", len(c.said), maxComplaints)
+		}
+	}
+}
+
+// What two nodes of different clusters tell each other holds the port that a
+// connection came from. The log has it once all the same, for each of the two
+// ways in which they try.
+func TestRefusedForGoodOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHamlet(t, 0, Config{})
+		var log bytes.Buffer
+		h.settle(0, Config{Cluster: "shop", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		h.settle(1, Config{Cluster: "prod"})
+		var stops []func()
+		for _, p := range h.pools {
+			stops = append(stops, serve(t, p, newLogged()))
+		}
+		h.introduce(0, 1)
+		time.Sleep(time.Minute)
+		for _, stop := range stops {
+			stop()
+		}
+		if text := log.String(); strings.Count(text, "no link yet") != 1 || strings.Count(text, "peer refused") != 1 {
+			t.Errorf("in a minute web0 logged\n%s", text)
+		}
+	})
+}
