@@ -74,6 +74,9 @@ func New(cfg Config) (*Agent, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--ca, --cert, --cert-key: %w", err)
 		}
+		if err := link.CheckTLS(conf, a.cfg.Name); err != nil {
+			return nil, fmt.Errorf("--cert: %w", err)
+		}
 		a.tls = conf
 	}
 	if a.cfg.Host == nil {
@@ -119,7 +122,7 @@ func (a *Agent) open() error {
 	if a.socket.admin, err = listen(a.cfg.Network, "--admin", a.cfg.Admin); err != nil {
 		return err
 	}
-	if a.socket.link, err = listen(a.cfg.Network, "--link", a.cfg.Link); err != nil {
+	if a.socket.link, err = listen(a.cfg.Network, a.cfg.linkFlag(), a.cfg.Link); err != nil {
 		return err
 	}
 	id := channel.NewNodeID()

@@ -34,6 +34,8 @@ type Config struct {
 	// Link is where peers' links come in. Zero: the host of Bind and the port
 	// after its own (port 0 stays 0).
 	Link string
+	// linkBeside is that Link was not given.
+	linkBeside bool
 	// Advertise is the host that peers reach this node at, when it is not the
 	// host of Bind.
 	Advertise string
@@ -106,7 +108,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Listen, "127.0.0.1:8080")
 	setDefault(&c.Admin, "127.0.0.1:7940")
 	setDefault(&c.Bind, "127.0.0.1:7946")
-	setDefault(&c.Link, linkBeside(c.Bind))
+	if c.Link == "" {
+		c.Link, c.linkBeside = portAfter(c.Bind), true
+	}
 	setDefault(&c.SoftLimit, 8)
 	setDefault(&c.HardLimit, c.SoftLimit)
 	setDefault(&c.Queue, max(16*c.HardLimit, 1024))
@@ -130,8 +134,16 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// linkBeside is the address that follows bind: same host, next port.
-func linkBeside(bind string) string {
+// linkFlag is where Link comes from, for who looks for what they typed.
+func (c Config) linkFlag() string {
+	if c.linkBeside {
+		return "--link (the port after --bind)"
+	}
+	return "--link"
+}
+
+// portAfter is the address that follows bind: same host, next port.
+func portAfter(bind string) string {
 	host, port, err := net.SplitHostPort(bind)
 	if err != nil {
 		return bind // Validate says what is wrong with Bind
@@ -155,7 +167,7 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	errs := []error{c.validateName(), c.validateUpstream(), c.validateKeys(), c.validateLimits()}
 	for _, a := range []struct{ flag, addr string }{
-		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {"--link", c.Link},
+		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {c.linkFlag(), c.Link},
 	} {
 		errs = append(errs, validateAddress(a.flag, a.addr))
 	}
@@ -295,7 +307,7 @@ func (c Config) validateExposure() error {
 	if c.Insecure || (len(c.Key) > 0 && c.Cert != "") {
 		return nil
 	}
-	for _, a := range []struct{ flag, addr string }{{"--bind", c.Bind}, {"--link", c.Link}} {
+	for _, a := range []struct{ flag, addr string }{{"--bind", c.Bind}, {c.linkFlag(), c.Link}} {
 		if host, _, err := net.SplitHostPort(a.addr); err == nil && !isLoopback(host) {
 			return fmt.Errorf("%s %s can be reached from other machines, and there are no keys: give --key, --ca, --cert and --cert-key, or say --insecure on a network that you trust", a.flag, a.addr)
 		}
@@ -306,7 +318,7 @@ func (c Config) validateExposure() error {
 // validateDistinct refuses one TCP address for two purposes.
 func (c Config) validateDistinct() error {
 	addrs := []struct{ flag, addr string }{
-		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {"--link", c.Link},
+		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {c.linkFlag(), c.Link},
 	}
 	for i, a := range addrs {
 		for _, b := range addrs[:i] {

@@ -273,6 +273,27 @@ func TestMalformed(t *testing.T) {
 	})
 }
 
+// TestNeighbourTaken holds that who gave only --bind is told why its neighbour
+// matters.
+func TestNeighbourTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	bind := fmt.Sprintf("127.0.0.1:%d", taken.Addr().(*net.TCPAddr).Port-1)
+	a, err := agent.New(agent.Config{
+		Name: "web1", Upstream: "http://127.0.0.1:9", Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Bind: bind,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.Run(t.Context())
+	if want := "--link (the port after --bind) " + taken.Addr().String() + ": another program listens there"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("with %s and its neighbour taken: %v, want %q", bind, err, want)
+	}
+}
+
 // TestAddressTaken holds that a taken address is named by its flag.
 func TestAddressTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
