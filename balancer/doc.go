@@ -62,6 +62,10 @@
 // websockets, and requests with this node's own name in Via are served here
 // only. Informational answers (1xx) of a peer's web server are not passed on.
 //
+// Clients: a head has 5 s from its first byte, 64 KiB and 100 fields; a body
+// may pause for 15 s; an answer is cut of which nothing is taken for 30 s, or,
+// on an HTTP/2 stream, of which 32 KiB are not taken in that time.
+//
 // A peer that breaks the protocol ends its part in the call or exchange; that
 // is counted (Stats.Malformed). The link is not closed for it.
 //

@@ -93,7 +93,6 @@ type guarded struct {
 	held    []byte // of a head that is not whole
 	ready   []byte // to be handed on before anything else
 	broken  bool   // a body is at fault: nothing more comes
-	deaf    bool   // a head is at fault: what follows is dropped
 
 	served   atomic.Uint64           // requests that came to refusal
 	heads    atomic.Uint64           // requests that Read has seen begin
@@ -109,7 +108,8 @@ type verdict struct {
 	*fault
 }
 
-// substitute stands for a head at fault.
+// substitute stands for a head at fault. It ends the connection, so that what
+// follows is not read as requests.
 const substitute = "GET / HTTP/1.1\r\nHost: refused.invalid\r\nConnection: close\r\n\r\n"
 
 // headRead is how much is read at a time where a head came in pieces.
@@ -128,10 +128,6 @@ func (g *guarded) Read(p []byte) (int, error) {
 			return n, nil
 		case g.broken:
 			return 0, g.framing.fault
-		case g.deaf:
-			if _, err := g.Conn.Read(make([]byte, headRead)); err != nil {
-				return 0, err
-			}
 		case g.framing.done || g.released.Load():
 			return g.Conn.Read(p)
 		default:
@@ -159,9 +155,6 @@ func (g *guarded) take(p []byte) (int, error) {
 	}
 	good := held + g.framing.follow(p[:n])
 	g.heads.Store(g.framing.heads)
-	if !g.awaitsBody() {
-		g.reading.bodyOver(g.Conn)
-	}
 	if held == 0 {
 		return g.pass(p[:n], good), nil
 	}
@@ -209,7 +202,7 @@ func (g *guarded) pass(p []byte, good int) int {
 // refuseHead puts the substitute in the place of the head at fault.
 func (g *guarded) refuseHead() {
 	g.verdict.Store(&verdict{head: g.framing.heads, fault: g.framing.fault})
-	g.held, g.ready, g.deaf = nil, []byte(substitute), true
+	g.held, g.ready = nil, []byte(substitute)
 }
 
 // failed says what becomes of a read that brought nothing.

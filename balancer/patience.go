@@ -40,7 +40,9 @@ func (d *readDeadline) set(t time.Time, apply func(time.Time) error) error {
 	return apply(t)
 }
 
-// forBody is called before each read of the body that is being served.
+// forBody is called before each read of the body that is being served. What it
+// sets does not outlive the body: net/http sets its own, or none, before it
+// reads anything else.
 func (d *readDeadline) forBody(conn net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -48,16 +50,6 @@ func (d *readDeadline) forBody(conn net.Conn) {
 	if d.theirs.IsZero() && now.Sub(d.renewed) >= renewAfter {
 		d.renewed = now
 		_ = conn.SetReadDeadline(now.Add(bodyPatience)) // an error ends the read too
-	}
-}
-
-// bodyOver ends what forBody began: an answer may take longer.
-func (d *readDeadline) bodyOver(conn net.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.renewed.IsZero() {
-		d.renewed = time.Time{}
-		_ = conn.SetReadDeadline(time.Time{})
 	}
 }
 
