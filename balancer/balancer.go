@@ -38,6 +38,11 @@ type Config struct {
 	// Silence is how long an asked peer may say nothing before a request that
 	// may be repeated is tried elsewhere. Zero: 500 ms.
 	Silence time.Duration
+	// Stall is how long the owner of a request that is served here may neither
+	// send of its body nor read of the answer's before it is given up, so that
+	// an owner which lost interest does not hold a place. An answer that has
+	// nothing to say may be quiet for any time. Zero: 30 s.
+	Stall time.Duration
 	// PerPeer is how many exchanges there may be with one peer in each
 	// direction. Zero: 128.
 	PerPeer int
@@ -101,6 +106,7 @@ func New(cfg Config) (*Balancer, error) {
 	setDefault(&cfg.Copies, 1)
 	setDefault(&cfg.Timeout, 30*time.Second)
 	setDefault(&cfg.Silence, 500*time.Millisecond)
+	setDefault(&cfg.Stall, 30*time.Second)
 	setDefault(&cfg.PerPeer, 128)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

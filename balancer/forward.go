@@ -239,6 +239,9 @@ func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) bool {
 // endUpload returns when nothing reads the client's body any more.
 func (b *Balancer) endUpload(j *job, c *call, body *upload) {
 	if !c.uploading {
+		if !j.payload.kept() && j.w.status != 0 {
+			body.end(&j.w) // the answer came first
+		}
 		return
 	}
 	c.endUpload()
@@ -258,7 +261,7 @@ func (b *Balancer) answer(j *job, c *call, body *upload, n news) {
 	stop := context.AfterFunc(j.r.Context(), func() { c.in.fail(context.Cause(j.r.Context())) })
 	defer stop()
 	b.describeAnswer(j, n)
-	if c.uploading {
+	if c.uploading || !j.payload.kept() {
 		body.answered(&j.w, j.r, n.header)
 	}
 	if err := respond(&j.w, n.head.Status, n.header, c.in.trailers, c.in); err != nil {

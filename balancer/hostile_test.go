@@ -244,6 +244,13 @@ func TestAnswerWithoutCredit(t *testing.T) {
 	})
 }
 
+// request has the peer ask for something, and returns when that is taken.
+func (p *rawPeer) request(head requestHead) channel.ID {
+	id := p.say(typeRequest, channel.ID{}, packed(head, ""))
+	synctest.Wait()
+	return id
+}
+
 // TestPeerAndBadOwner: whatever an owner says, its exchange ends, and others
 // are served.
 func TestPeerAndBadOwner(t *testing.T) {
@@ -295,22 +302,22 @@ func TestPeerAndBadOwner(t *testing.T) {
 			}
 		}, nil},
 		{"garbage as a body", func(p *rawPeer) {
-			p.say(typeRequestBody, p.say(typeRequest, channel.ID{}, packed(put, "")), garbage[2])
+			p.say(typeRequestBody, p.request(put), garbage[2])
 		}, []channel.Type{typeTaken, typeFailed}},
 		{"a hole in the body", func(p *rawPeer) {
-			p.say(typeRequestBody, p.say(typeRequest, channel.ID{}, packed(put, "")), bodyPart(finPlain, 1, "x"))
+			p.say(typeRequestBody, p.request(put), bodyPart(finPlain, 1, "x"))
 		}, []channel.Type{typeTaken, typeFailed}},
 		{"more body than the window", func(p *rawPeer) {
-			id := p.say(typeRequest, channel.ID{}, packed(put, ""))
+			id := p.request(put)
 			for i := range 40 {
 				p.say(typeRequestBody, id, bodyPart(moreFollows, int64(i)*32_000, strings.Repeat("x", 32_000)))
 			}
 		}, []channel.Type{typeTaken, typeFailed}},
 		{"garbage as credit", func(p *rawPeer) {
-			p.say(typeCredit, p.say(typeRequest, channel.ID{}, packed(put, "")), nil)
+			p.say(typeCredit, p.request(put), nil)
 		}, []channel.Type{typeTaken, typeFailed}},
 		{"body after the end", func(p *rawPeer) {
-			id := p.say(typeRequest, channel.ID{}, packed(put, ""))
+			id := p.request(put)
 			p.say(typeRequestBody, id, bodyPart(finPlain, 0, "x"))
 			p.say(typeRequestBody, id, bodyPart(finPlain, 1, "y"))
 		}, []channel.Type{typeTaken, typeFailed}},

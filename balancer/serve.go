@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -28,8 +29,10 @@ type exchange struct {
 	out    *outflow // credit for the answer's body
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	due    time.Time // for the head of the answer; zero: never
-	placed bool      // it has a place at the gate; owned by serve
+	due    time.Time   // for the head of the answer; zero: never
+	said   *time.Timer // says that it is taken, of a whole request; owned by serve
+	take   sync.Once   // says that it is taken, of others
+	placed bool        // it has a place at the gate; owned by serve
 }
 
 // onRequest admits a peer's request or refuses it at once, before its body is
@@ -48,14 +51,14 @@ func (b *Balancer) onRequest(e *channel.Event) {
 		b.submit(e.ID, typeBusy, nil)
 		return
 	}
-	window := windowFor(b.exchanges.len())
-	x.in = newInflow(window, func(n int) {
+	x.in = newInflow(windowFor(b.exchanges.len()), func(n int) {
 		_ = b.give(x.ctx, channel.Event{Type: typeRead, Re: x.id, Body: packAmount(n)}) // else the owner is out of reach
 	})
 	x.out = newOutflow(int(min(max(x.head.Window, 0), maxWindow)))
+	x.in.patience, x.out.patience = b.cfg.Stall, b.cfg.Stall
 	x.ctx, x.cancel = context.WithCancelCause(b.base)
 	_ = x.in.push(chunk{data: first, fin: x.head.Fin}) // unpack has seen that it fits
-	if !b.exchanges.add(x, &b.wg, func() { b.serve(x, window) }) {
+	if !b.exchanges.add(x, &b.wg, func() { b.serve(x) }) {
 		x.cancel(errStopped)
 		b.gate.finish()
 		b.submit(e.ID, typeBusy, nil)
@@ -135,7 +138,7 @@ func (b *Balancer) exchangeOf(e *channel.Event) *exchange {
 
 // serve has the web server answer a peer's request. It owns the exchange and
 // its place at the gate.
-func (b *Balancer) serve(x *exchange, window int) {
+func (b *Balancer) serve(x *exchange) {
 	start := time.Now()
 	status := http.StatusBadGateway
 	defer func() {
@@ -152,9 +155,11 @@ func (b *Balancer) serve(x *exchange, window int) {
 		x.in.fail(context.Cause(x.ctx))
 		x.out.fail(context.Cause(x.ctx))
 	})()
-	said := b.sayTaken(x, window)
+	if x.head.Fin {
+		x.said = time.AfterFunc(takenAfter, func() { b.submit(x.id, typeTaken, packAmount(x.in.window)) })
+		defer x.said.Stop()
+	}
 	res, err := b.upstreamAnswer(x)
-	said.stop()
 	if err != nil {
 		b.serveFailed(x, err)
 		return
@@ -177,38 +182,12 @@ func (b *Balancer) leave(x *exchange) {
 	}
 }
 
-// taken says, after a while or at once, that the request is being served.
-type taken struct{ timer *time.Timer }
-
-// stop has it not be said any more.
-func (t taken) stop() {
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-}
-
-func (b *Balancer) sayTaken(x *exchange, window int) taken {
-	if x.head.Fin {
-		return taken{time.AfterFunc(takenAfter, func() { b.submit(x.id, typeTaken, packAmount(window)) })}
-	}
-	// The owner waits for it with the body. If it fails, the owner is out of
-	// reach, or x is over.
-	_ = b.give(x.ctx, channel.Event{Type: typeTaken, Re: x.id, Body: packAmount(window)})
-	return taken{}
-}
-
 // upstreamAnswer is the head of the web server's answer, in the time that the
 // owner gives it.
 func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
 	out := x.outgoing()
 	if x.head.Length != 0 {
-		body := &trailingBody{inflow: x.in}
-		for _, name := range x.head.Trailer {
-			if body.trailer == nil {
-				body.trailer = make(http.Header)
-			}
-			body.trailer[http.CanonicalHeaderKey(name)] = nil
-		}
+		body := b.exchangeBody(x)
 		out.body, out.trailer = body, body.trailer
 	}
 	if !x.due.IsZero() {
@@ -218,13 +197,48 @@ func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
 	return b.upstream.roundTrip(x.ctx, out)
 }
 
-// trailingBody is a request's body that fills in its trailers at the end.
-type trailingBody struct {
+// exchangeBody is a request's body as the web server reads it: it asks the
+// owner for what did not come with the head, and fills in the trailers at its
+// end.
+type exchangeBody struct {
 	*inflow
 	trailer http.Header // announced names
+	taken   func()      // called before each read
 }
 
-func (t *trailingBody) Read(p []byte) (int, error) {
+// exchangeBody has the request be taken by the first read, which net/http does
+// when it has a connection to the web server: until then the owner has sent
+// nothing of the body and can still go elsewhere with it.
+func (b *Balancer) exchangeBody(x *exchange) *exchangeBody {
+	body := &exchangeBody{inflow: x.in, taken: func() { b.take(x) }}
+	if !x.head.Fin {
+		// It would have the web server asked first whether it wants the body:
+		// for up to a second, in which the owner hears nothing.
+		delete(x.header, "Expect")
+	}
+	for _, name := range x.head.Trailer {
+		if body.trailer == nil {
+			body.trailer = make(http.Header)
+		}
+		body.trailer[http.CanonicalHeaderKey(name)] = nil
+	}
+	return body
+}
+
+// take asks the owner, once, for the body that did not come with the head.
+func (b *Balancer) take(x *exchange) {
+	if x.head.Fin {
+		return
+	}
+	x.take.Do(func() {
+		// If it fails the owner is out of reach, or x is over.
+		_ = b.give(x.ctx, channel.Event{Type: typeTaken, Re: x.id, Body: packAmount(x.in.window)})
+	})
+}
+
+// Read implements io.Reader.
+func (t *exchangeBody) Read(p []byte) (int, error) {
+	t.taken()
 	n, err := t.inflow.Read(p)
 	if errors.Is(err, io.EOF) {
 		came := t.inflow.trailers()
@@ -238,22 +252,8 @@ func (t *trailingBody) Read(p []byte) (int, error) {
 // sendAnswer sends the head of the web server's answer to the owner, with the
 // body if it is small, and then the rest of the body.
 func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
-	inbound(res.Header)
-	head := answerHead{Status: res.StatusCode, Length: -1}
-	if sized := res.Header["Content-Length"]; len(sized) == 1 {
-		// Not res.ContentLength: of a 304 it is 0, and says nothing.
-		if n, err := strconv.ParseInt(sized[0], 10, 64); err == nil && n >= 0 {
-			head.Length = n
-		}
-	}
-	delete(res.Header, "Content-Length")
-	for name := range res.Trailer {
-		if trailerField(name) {
-			head.Trailer = append(head.Trailer, name)
-		}
-	}
-	var err error
-	if head.Fields, err = appendFields(nil, res.Header); err != nil {
+	head, err := answerHeadOf(res)
+	if err != nil {
 		return err
 	}
 	var first []byte
@@ -273,6 +273,10 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 	if err != nil {
 		return err
 	}
+	b.take(x) // an answer may begin before the body is read, and need it later
+	if x.said != nil {
+		x.said.Stop() // not before: the body that goes with the head may have taken long
+	}
 	e := channel.Event{Type: typeAnswer, Re: x.id, Body: body}
 	if head.Fin {
 		b.leave(x)
@@ -289,6 +293,26 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 		_, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswerBody, Priority: channel.Bulk, Re: x.id, Body: chunk})
 		return err
 	})
+}
+
+// answerHeadOf is the head that the owner is sent of the web server's answer.
+func answerHeadOf(res *http.Response) (head answerHead, err error) {
+	inbound(res.Header)
+	head = answerHead{Status: res.StatusCode, Length: -1}
+	if sized := res.Header["Content-Length"]; len(sized) == 1 {
+		// Not res.ContentLength: of a 304 it is 0, and says nothing.
+		if n, err := strconv.ParseInt(sized[0], 10, 64); err == nil && n >= 0 {
+			head.Length = n
+		}
+	}
+	delete(res.Header, "Content-Length")
+	for name := range res.Trailer {
+		if trailerField(name) {
+			head.Trailer = append(head.Trailer, name)
+		}
+	}
+	head.Fields, err = appendFields(nil, res.Header)
+	return head, err
 }
 
 // serveFailed tells the owner why there is no answer, or no more of it. Busy
