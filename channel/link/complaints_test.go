@@ -66,3 +66,28 @@ func TestRefusedForGoodOnce(t *testing.T) {
 		}
 	})
 }
+
+// A host with which there was a link since is news again.
+func TestRefusedAgainAfterALink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHamlet(t, 0, Config{})
+		var log bytes.Buffer
+		h.settle(0, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		end := newLogged()
+		stop := serve(t, h.pools[0], end)
+		h.pools[0].SetPeers([]Peer{{ID: 7, Name: "web7", Addr: "10.0.0.10:1"}})
+		good := greeting{from: 7, attempt: 1, name: "web7"}
+		bad := good
+		bad.cluster = "prod"
+		for range 2 {
+			refused(t, h.say(t, 9, bad, 0))
+		}
+		h.hello(t, 9, good)
+		<-end.up
+		refused(t, h.say(t, 9, bad, 0))
+		stop()
+		if n := strings.Count(log.String(), "peer refused"); n != 2 || !strings.Contains(log.String(), "peer=web7") {
+			t.Errorf("refused %d times, want once before the link and once after, with the name of who lives there:\n%s", n, &log)
+		}
+	})
+}
