@@ -56,9 +56,9 @@
 // # Limits
 //
 // Windows: 256 KiB of a body in each direction, less (to 64 KiB) beside more
-// than 32 others. Kept for repeating: bodies of known length up to 64 KiB,
-// 64 MiB in all. Config.PerPeer exchanges with one peer each way. A request is
-// offered to 3 peers in turn, then waits here. Heads over 60 KiB or 200 fields,
+// than 32 others. Kept for repeating, where there are peers: bodies of known
+// length up to 64 KiB, 64 MiB in all. Config.PerPeer exchanges with one peer
+// each way. A request is offered to 3 peers in turn, then waits here. Heads over 60 KiB or 200 fields,
 // websockets, and requests with this node's own name in Via are served here
 // only. Informational answers (1xx) of a peer's web server are not passed on.
 //

@@ -25,6 +25,9 @@ type job struct {
 	// repeatable says that the request may reach two servers: by its method
 	// (RFC 9110 §9.2.2) or by an Idempotency-Key.
 	repeatable bool
+	// looped says that it came through this node before: it may not wait here
+	// for a place that it may itself hold.
+	looped bool
 	avoid      []channel.NodeID // peers that were asked
 	route      Route
 	target     string // path and query as the client sent them
@@ -79,9 +82,10 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	seen := loops(r.Header, b.cfg.Name)
 	if seen > 1 {
-		refuse(&j.w, http.StatusLoopDetected, 0, "the request came through this agent before: the web server behind it sends requests back; correct its --upstream")
+		b.refuseLoop(j)
 		return
 	}
+	j.looped = seen > 0
 	j.target = targetOf(r)
 	if err := validRequestLine(&outgoing{method: r.Method, target: j.target, host: r.Host, header: r.Header}); err != nil {
 		refuse(&j.w, http.StatusBadRequest, 0, err.Error()) // here, or each peer would fail with it
@@ -94,15 +98,28 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	j.payload = payload{rest: patientBody(w, r), length: r.ContentLength, budget: &b.replay}
 	defer j.payload.release()
 	j.repeatable = isRepeatable(r)
-	j.ticket.Movable = b.data != nil && seen == 0 && !isWebsocket(r)
+	j.ticket.Movable = b.data != nil && !j.looped && !isWebsocket(r)
 	b.budgetMu.Lock()
 	b.budget.Earn(b.gate.now())
 	b.budgetMu.Unlock()
-	if v, err := b.gate.enter(j); err != nil {
+	if j.repeatable && j.ticket.Movable {
+		if err := j.payload.keep(); err != nil { // before it has a place, so that a slow client holds none
+			b.giveUp(j, err)
+			return
+		}
+	}
+	switch v, err := b.gate.enter(j); {
+	case err != nil:
 		b.giveUp(j, err)
-	} else {
+	case j.looped && v != policy.Start:
+		b.refuseLoop(j)
+	default:
 		b.carry(j, v)
 	}
+}
+
+func (b *Balancer) refuseLoop(j *job) {
+	refuse(&j.w, http.StatusLoopDetected, 0, "the request came through this agent before: the web server behind it sends requests back; correct its --upstream")
 }
 
 // carry does what the gate says until the request is answered.

@@ -32,10 +32,15 @@ func (g *gate) now() time.Duration { return time.Since(g.start) }
 
 // enter decides about a request that has come; it may block in the queue until
 // the client is gone or the time for the answer is over, which is then the
-// error. After Start the place must be given back with finish.
+// error. One that came through here before does not wait: Fail. After Start the
+// place must be given back with finish.
 func (g *gate) enter(j *job) (policy.Verdict, error) {
 	g.mu.Lock()
 	v := g.core.Arrive(g.now(), &j.ticket.Ticket)
+	if v == policy.Wait && j.looped {
+		g.core.Leave(&j.ticket.Ticket)
+		v = policy.Fail
+	}
 	return g.settle(j, v)
 }
 
