@@ -27,13 +27,13 @@ type job struct {
 	repeatable bool
 	// looped says that it came through this node before: it may not wait here
 	// for a place that it may itself hold.
-	looped bool
-	avoid      []channel.NodeID // peers that were asked
-	route      Route
-	target     string // path and query as the client sent them
-	trouble    string // what happened to it last, for the log
-	lost       bool   // a peer or the web server may have begun it
-	repeats    int    // how often it was begun again
+	looped  bool
+	avoid   []channel.NodeID // peers that were asked
+	route   Route
+	target  string // path and query as the client sent them
+	trouble string // what happened to it last, for the log
+	lost    bool   // a peer or the web server may have begun it
+	repeats int    // how often it was begun again
 }
 
 // maxRepeats is how often a request is begun again after a loss
@@ -94,6 +94,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	j.deadline = j.start.Add(b.cfg.Timeout)
 	j.header = b.rewriter.outbound(r)
 	w.Header()["Via"] = []string{b.rewriter.via(1, 1)}
+	r.Header["X-Request-Id"] = j.header["X-Request-Id"] // a second try keeps it
 	w.Header()["X-Request-Id"] = j.header["X-Request-Id"]
 	j.payload = payload{rest: patientBody(w, r), length: r.ContentLength, budget: &b.replay}
 	defer j.payload.release()
@@ -161,13 +162,13 @@ func (b *Balancer) local(j *job) bool {
 		header = b.rewriter.outbound(j.r)
 	}
 	j.header = nil
-	err := b.upstream.serve(&j.w, j.r, header, j.payload.reader(), j.payload.length)
+	err := b.upstream.serve(&j.w, j.r, &outgoing{header: header, body: j.payload.reader(), length: j.payload.length, answerBy: j.answerBy()})
 	switch {
 	case err == nil:
 		return true
 	case errors.Is(err, errCut) || j.w.status >= 200:
 		b.broken(j, "answer of the web server", err)
-	case errors.Is(err, errUpload) || j.r.Context().Err() != nil:
+	case errors.Is(err, errUpload) || errors.Is(err, errStopped) || j.r.Context().Err() != nil:
 		b.giveUp(j, err)
 		return true
 	case errors.Is(err, errUpstreamTimeout):
@@ -265,6 +266,15 @@ func (b *Balancer) observe(j *job) {
 // waiting is a context for what comes before the head of the answer.
 func (j *job) waiting() (context.Context, context.CancelFunc) {
 	return context.WithDeadlineCause(j.r.Context(), j.deadline, errTimeout)
+}
+
+// answerBy is when the local answer must begin: a body that is still being sent
+// takes as long as it takes, and the web server has its time after that.
+func (j *job) answerBy() time.Time {
+	if j.payload.kept() || j.payload.length == 0 {
+		return j.deadline
+	}
+	return time.Time{}
 }
 
 // isRepeatable says whether a request may be sent to a second server after it

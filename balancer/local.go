@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -12,23 +11,26 @@ import (
 
 // serve has the web server answer r, and writes the answer to w as it comes:
 // informational answers, an upgrade to websocket, the final head, the body and
-// the trailers. header is from rewriter.outbound and is serve's from then on;
-// body and length are r's, or stand for them (nil: none).
+// the trailers. out has the header from rewriter.outbound, which is serve's
+// from then on, and r's body with its length, or what stands for them (nil:
+// none); the rest of out is filled in.
 //
 // It blocks until the answer is written and nothing reads body any more. An
 // error that is errCut came after the head; with any other the client has seen
 // no final head, and the caller may answer in another way. Neither happens
 // when the client goes: then r's context ends the request to the web server.
-func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Header, body io.Reader, length int64) error {
-	out := &outgoing{method: r.Method, target: targetOf(r), host: r.Host, header: header, length: length}
+func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) error {
+	out.method, out.target, out.host = r.Method, targetOf(r), r.Host
 	upgrade := isWebsocket(r)
 	if upgrade {
-		header["Connection"] = []string{"Upgrade"}
-		header["Upgrade"] = []string{"websocket"}
+		out.header["Connection"] = []string{"Upgrade"}
+		out.header["Upgrade"] = []string{"websocket"}
 	}
 	var sent *upload
-	if body != nil && length != 0 {
-		sent = newUpload(body, length, r)
+	if out.body == nil || out.length == 0 {
+		out.body = nil
+	} else {
+		sent = newUpload(out.body, out.length, r)
 		out.body, out.trailer = sent, sent.trailer
 		defer sent.end(w)
 	}
@@ -53,7 +55,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, header http.Hea
 	case !upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):
 		return fmt.Errorf("%w: status 101 and no websocket was asked for", errBadAnswer)
 	}
-	return becomeWebsocket(w, r, res)
+	return u.websockets.take(w, r, res)
 }
 
 // passOn passes on a final answer whose fields are end-to-end only.

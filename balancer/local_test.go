@@ -34,7 +34,7 @@ func (f *localFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := f.rewriter.outbound(r)
 	w.Header()["Via"] = []string{f.rewriter.via(1, 1)}
 	w.Header()["X-Request-Id"] = header["X-Request-Id"]
-	f.failed = f.u.serve(w, r, header, r.Body, r.ContentLength)
+	f.failed = f.u.serve(w, r, &outgoing{header: header, body: r.Body, length: r.ContentLength})
 	switch err := f.failed; {
 	case err == nil:
 	case errors.Is(err, errCut):

@@ -257,3 +257,46 @@ func TestSlowHeads(t *testing.T) {
 		time.Sleep(time.Second)
 	})
 }
+
+// TestTimeoutIsFromTheArrival: the wait for a place counts; a body that is
+// still being sent does not.
+func TestTimeoutIsFromTheArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := defaults()
+		limits.Soft, limits.Hard, limits.QueueAge = 1, 1, time.Minute
+		web := newWebServer(t, "web")
+		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: limits, Timeout: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		m := &member{Balancer: b}
+		first := start(func() *outcome { return m.get("/?ms=2000") })
+		synctest.Wait()
+		if res := m.get("/?ms=2000"); res.Code != 504 || res.took != 3*time.Second {
+			t.Errorf("%d after %v, want 504 after 3 s, of which 2 s in the queue", res.Code, res.took)
+		}
+		if res := <-first; res.Code != 200 {
+			t.Errorf("the first: %d", res.Code)
+		}
+		body, feed := io.Pipe()
+		go func() {
+			for range 8 {
+				time.Sleep(time.Second)
+				_, _ = feed.Write([]byte("x"))
+			}
+			_ = feed.Close()
+		}()
+		r := request("POST", "/?ms=2000", "")
+		r.Body, r.ContentLength = body, -1
+		if res := m.do(r); res.Code != 200 || res.took != 8*time.Second {
+			t.Errorf("a body of 8 s: %d after %v", res.Code, res.took)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

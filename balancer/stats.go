@@ -34,6 +34,7 @@ type Stats struct {
 	UpstreamUp bool
 	Calls      int // requests that peers are asked about now
 	Exchanges  int // requests served for peers now
+	Websockets int // open here now
 
 	// By route.
 	Local, Forwarded, Received, Rejected uint64
@@ -62,7 +63,7 @@ func (b *Balancer) Stats() Stats {
 	first := b.first.Stats()
 	return Stats{
 		State: b.gate.state(), UpstreamUp: b.upstream.up(),
-		Calls: b.calls.len(), Exchanges: b.exchanges.len(),
+		Calls: b.calls.len(), Exchanges: b.exchanges.len(), Websockets: b.upstream.websockets.len(),
 		Local: n.local.Load(), Forwarded: n.forwarded.Load(), Received: n.received.Load(), Rejected: n.rejected.Load(),
 		Shed: n.shed.Load(), NoPeer: n.noPeer.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
 		Retries: n.retries.Load(), Cancels: n.cancels.Load(), Refused: n.refused.Load(), Wasted: n.wasted.Load(),

@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ type upstreamConfig struct {
 	// ConnectTimeout bounds one dial. Zero: 1 s.
 	ConnectTimeout time.Duration
 	// HeaderTimeout bounds the wait from the request's last byte to the head
-	// of the answer. Zero: 30 s.
+	// of the answer, where outgoing.answerBy does not. Zero: 30 s.
 	HeaderTimeout time.Duration
 	// Idle is how many idle connections are kept: about the hard limit. Zero:
 	// 64.
@@ -58,17 +59,18 @@ type upstreamConfig struct {
 // upstream is the one web server behind this node. Its methods may be called
 // by many goroutines at once.
 type upstream struct {
-	base      url.URL // scheme and host; no path
-	prefix    string  // path before each request's path, without a last slash
-	address   string  // host:port to dial
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
-	connect   time.Duration
-	transport *http.Transport
-	changed   func(up bool)
-	telling   sync.Mutex // one call of changed at a time, the latest last
-	log       *slog.Logger
-	down      atomic.Bool
-	wentDown  chan struct{} // one token wakes run
+	base       url.URL // scheme and host; no path
+	prefix     string  // path before each request's path, without a last slash
+	address    string  // host:port to dial
+	dial       func(ctx context.Context, network, address string) (net.Conn, error)
+	connect    time.Duration
+	transport  *http.Transport
+	changed    func(up bool)
+	telling    sync.Mutex // one call of changed at a time, the latest last
+	websockets *websockets
+	log        *slog.Logger
+	down       atomic.Bool
+	wentDown   chan struct{} // one token wakes run
 }
 
 // outgoing is a request as it is sent to the web server.
@@ -84,6 +86,9 @@ type outgoing struct {
 	// is; if it is an io.Closer it is closed when no more is read. nil: none.
 	body   io.Reader
 	length int64 // of body in bytes; -1: not known
+	// answerBy is when the head of the answer must be there. Zero: nothing but
+	// HeaderTimeout.
+	answerBy time.Time
 }
 
 // newUpstream checks cfg. It starts nothing.
@@ -107,6 +112,8 @@ func newUpstream(cfg upstreamConfig) (*upstream, error) {
 		changed:  cfg.Changed,
 		log:      cfg.Log,
 		wentDown: make(chan struct{}, 1),
+
+		websockets: newWebsockets(),
 	}
 	if base.Port() == "" {
 		u.address = net.JoinHostPort(base.Hostname(), map[string]string{"http": "80", "https": "443"}[base.Scheme])
@@ -152,15 +159,19 @@ func newTransport(cfg upstreamConfig) *http.Transport {
 	}
 }
 
-// up reports whether the web server was reachable when last tried. After a
+// up reports whether the web server was reachable when last tried, and true
+// before that. After a
 // failed dial it is false until a dial succeeds: one for a request, or one of
 // run's.
 func (u *upstream) up() bool { return !u.down.Load() }
 
-// run dials the web server about each second while it is down, until ctx is
-// done. Then it closes the idle connections.
+// run dials the web server at once, so that it is known to be down before a
+// client comes, and about each second while it is down, until ctx is done. Then
+// it ends the websockets and closes the idle connections.
 func (u *upstream) run(ctx context.Context) {
 	defer u.transport.CloseIdleConnections()
+	defer u.websockets.close()
+	u.probe(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -174,10 +185,15 @@ func (u *upstream) run(ctx context.Context) {
 				return
 			case <-time.After(pause):
 			}
-			if conn, err := u.dialOnce(ctx, "tcp", u.address); err == nil {
-				_ = conn.Close() // it was only asked whether it can be made
-			}
+			u.probe(ctx)
 		}
+	}
+}
+
+// probe finds out whether a connection can be made.
+func (u *upstream) probe(ctx context.Context) {
+	if conn, err := u.dialOnce(ctx, "tcp", u.address); err == nil {
+		_ = conn.Close() // no request has been waiting for it
 	}
 }
 
@@ -198,7 +214,8 @@ func (u *upstream) dialOnce(ctx context.Context, network, address string) (net.C
 		return nil, err
 	}
 	if u.down.CompareAndSwap(false, true) {
-		u.log.Warn("the web server cannot be reached", "upstream", u.address, "error", err)
+		u.log.Warn("the web server cannot be reached: start it, or correct the address; it is tried again each second",
+			"upstream", u.address, "error", err)
 		u.tell()
 		select {
 		case u.wentDown <- struct{}{}:
@@ -218,12 +235,40 @@ func (u *upstream) tell() {
 
 // roundTrip sends one request and returns the answer's head; its Body must be
 // closed, which also ends a request that is still being sent. It blocks until
-// the head is there, the header timeout has passed or ctx is done.
+// the head is there, the header timeout or out.answerBy has passed, or ctx is
+// done, which must happen in the end.
 func (u *upstream) roundTrip(ctx context.Context, out *outgoing) (*http.Response, error) {
 	req, err := u.request(out)
 	if err != nil {
 		return nil, err
 	}
+	if !out.answerBy.IsZero() {
+		return u.roundTripBy(ctx, req, out.answerBy)
+	}
+	return u.roundTripOnce(ctx, req)
+}
+
+// roundTripBy ends a round trip whose answer has not begun by then.
+func (u *upstream) roundTripBy(parent context.Context, req *http.Request, then time.Time) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(parent)
+	late := time.AfterFunc(time.Until(then), cancel) // else the answer's body ends with parent
+	res, err := u.roundTripOnce(ctx, req)
+	if late.Stop() {
+		if err != nil {
+			cancel()
+		}
+		return res, err
+	}
+	if err == nil {
+		_ = res.Body.Close() // it is cut off already
+	}
+	if parent.Err() != nil || errors.Is(err, errUpstreamDown) {
+		return nil, cmp.Or(err, context.Cause(parent))
+	}
+	return nil, fmt.Errorf("%w: %w", errUpstreamTimeout, cmp.Or(err, context.DeadlineExceeded))
+}
+
+func (u *upstream) roundTripOnce(ctx context.Context, req *http.Request) (*http.Response, error) {
 	res, err := u.transport.RoundTrip(req.WithContext(ctx))
 	if err == nil {
 		return res, nil

@@ -156,6 +156,53 @@ func TestUpstreamGoesAndComes(t *testing.T) {
 	})
 }
 
+// TestUpstreamIsTriedAtOnce: one that is down is known to be before anybody
+// asks for something, and the log says what to do.
+func TestUpstreamIsTriedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b, err := New(Config{
+			Name: "web1", Upstream: "http://web", Limits: defaults(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("connection refused") },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		synctest.Wait()
+		s := b.Stats()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if s.UpstreamUp || s.State.Capacity() != 0 {
+			t.Errorf("up %v, capacity %d", s.UpstreamUp, s.State.Capacity())
+		}
+		if !strings.Contains(log.String(), "start it, or correct the address") {
+			t.Errorf("the log says %q", &log)
+		}
+	})
+}
+
+// TestSecondTryKeepsTheID: the id that the client hears is the one that a peer
+// gets after the web server could not be reached.
+func TestSecondTryKeepsTheID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, nil)
+		m, p := c.members[0], c.raw()
+		m.web.down.Store(true)
+		res := start(func() *outcome { return m.get("/") })
+		asked := p.ofType(typeRequest, 1)[0]
+		p.say(typeAnswer, asked.ID, packed(answerHead{Status: 200, Length: 2, Fin: true}, "ok"))
+		got := <-res
+		if id := got.Header().Get("X-Request-Id"); got.Code != 200 || id == "" || !strings.Contains(string(asked.Body), id) {
+			t.Errorf("%d with id %q, and the peer was asked %q", got.Code, id, asked.Body)
+		}
+	})
+}
+
 // TestSlowUpstreams: a dial takes at most a second, a head at most what the
 // configuration says, and each has its own error.
 func TestSlowUpstreams(t *testing.T) {

@@ -22,13 +22,69 @@ func isWebsocket(r *http.Request) bool {
 		r.ContentLength == 0 && listHas(r.Header["Connection"], "upgrade")
 }
 
-// becomeWebsocket hands both connections' bytes to each other until one ends
-// or r's context is done.
-func becomeWebsocket(w http.ResponseWriter, r *http.Request, res *http.Response) error {
+// websockets counts those that are open and ends them. Neither Shutdown nor
+// Close of an http.Server knows of them.
+type websockets struct {
+	ending context.Context // its end ends them
+	end    context.CancelFunc
+
+	mu    sync.Mutex
+	ended bool // no more may open; guarded by mu
+	open  int  // guarded by mu
+	wg    sync.WaitGroup
+}
+
+func newWebsockets() *websockets {
+	s := new(websockets)
+	s.ending, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// add reports false after close. What it added must call done.
+func (s *websockets) add() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.open++
+	s.wg.Add(1)
+	return true
+}
+
+func (s *websockets) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	s.wg.Done()
+}
+
+func (s *websockets) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// close ends all of them and returns when their handlers are about to return.
+func (s *websockets) close() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.end()
+	s.wg.Wait()
+}
+
+// take hands both connections' bytes to each other until one ends, r's context
+// is done, or close is called.
+func (s *websockets) take(w http.ResponseWriter, r *http.Request, res *http.Response) error {
 	server, ok := res.Body.(io.ReadWriteCloser)
 	if !ok {
 		return fmt.Errorf("%w: the upgraded connection cannot be written to", errBadAnswer)
 	}
+	if !s.add() {
+		return errStopped
+	}
+	defer s.done()
 	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return fmt.Errorf("take over the client's connection: %w", err)
@@ -37,11 +93,12 @@ func becomeWebsocket(w http.ResponseWriter, r *http.Request, res *http.Response)
 	if g, ok := client.(*guarded); ok {
 		g.release()
 	}
-	stop := context.AfterFunc(r.Context(), func() {
+	both := func() {
 		_ = client.Close() // both closed only to end the copies below
 		_ = server.Close()
-	})
-	defer stop()
+	}
+	defer context.AfterFunc(s.ending, both)()
+	defer context.AfterFunc(r.Context(), both)()
 	if err := writeSwitch(client, w.Header(), res.Header); err != nil {
 		return fmt.Errorf("%w: %w", errCut, err)
 	}

@@ -1,11 +1,14 @@
 package balancer
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestUpgrades(t *testing.T) {
@@ -70,4 +73,55 @@ func TestOnlyWebsocketUpgrades(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWebsocketsEnd: an open websocket is counted, may be quiet for any time,
+// and ends with Run on both sides; none opens after.
+func TestWebsocketsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Bool
+		web := serveRaw(t, func(c net.Conn, _ string) {
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+			_, _ = io.Copy(c, c)
+			ended.Store(true)
+		})
+		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: defaults()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }()
+		front := serveHTTP(t, b)
+		const ask = "GET /chat HTTP/1.1\r\nHost: web\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+		c, err := front.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go func() { _, _ = io.WriteString(c, ask) }()
+		readHead(c)
+		for range 2 {
+			time.Sleep(time.Hour)
+			go func() { _, _ = io.WriteString(c, "ping") }()
+			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+				t.Fatalf("after an hour: %v", err)
+			}
+		}
+		if n := b.Stats().Websockets; n != 1 {
+			t.Errorf("%d websockets are counted", n)
+		}
+		stop()
+		if err := <-done; err != nil || b.Stats().Websockets != 0 {
+			t.Errorf("Run ended with %v and %d websockets", err, b.Stats().Websockets)
+		}
+		synctest.Wait()
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF || !ended.Load() {
+			t.Errorf("the client reads %v, the server has ended: %v", err, ended.Load())
+		}
+		if out := talk(t, front, ask, 1000); !strings.HasPrefix(out, "HTTP/1.1 503 ") {
+			t.Errorf("after the end: %q", out)
+		}
+	})
 }
