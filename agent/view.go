@@ -127,7 +127,7 @@ func (a *Agent) snapshot() metrics.Snapshot {
 	snap := metrics.Snapshot{
 		InFlight: s.State.Running, Queued: s.State.Queued,
 		Overflow: map[string]uint64{
-			"soft_limit": s.CopiesSent, "no_peer": s.NoPeer, "shed": s.Shed, "timeout": s.Timeouts,
+			"soft_limit": s.Overflowed, "no_peer": s.NoPeer, "shed": s.Shed, "timeout": s.Timeouts,
 		},
 		Copies: map[string]uint64{
 			"answered": s.CopiesAnswered, "busy": s.CopiesBusy, "lost": s.CopiesLost, "silent": s.CopiesSilent, "late": s.Late,

@@ -32,8 +32,9 @@ type Config struct {
 	// Copies is how many peers are asked to serve a request that may be
 	// repeated. Zero: 1.
 	Copies int
-	// Timeout is how long a request may take until the head of its answer.
-	// Zero: 30 s.
+	// Timeout is how long a request may take, from its arrival, until the head
+	// of its answer. A body that is still being sent extends it: it counts from
+	// the body's last byte then. Zero: 30 s.
 	Timeout time.Duration
 	// Silence is how long an asked peer may say nothing before a request that
 	// may be repeated is tried elsewhere. Zero: 500 ms.
@@ -86,6 +87,7 @@ type Balancer struct {
 	exchanges *exchanges
 	replay    replayBudget
 	count     counters
+	lines     lines
 	wg        sync.WaitGroup // what serves peers
 	base      context.Context
 	stop      context.CancelCauseFunc

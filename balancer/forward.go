@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -38,6 +39,7 @@ func (b *Balancer) forward(j *job) bool {
 		b.giveUp(j, err)
 		return true
 	}
+	b.count.overflow(j)
 	j.avoid = nil // who was busy a while ago need not be now
 	for range maxTries {
 		res, err := b.ask(ctx, j)
@@ -49,7 +51,7 @@ func (b *Balancer) forward(j *job) bool {
 			b.giveUp(j, err)
 			return true
 		case nobody:
-			b.count.noPeer.Add(1)
+			b.count.unwanted(j)
 			if !b.upstream.up() && b.peers() == 0 {
 				j.ticket.Movable = false // there is nobody to wait for
 			}
@@ -69,6 +71,7 @@ func (b *Balancer) forward(j *job) bool {
 			j.lost = true
 		}
 	}
+	b.count.unwanted(j)
 	return false
 }
 
@@ -303,7 +306,7 @@ func (b *Balancer) lostPeer(j *job, n news) error {
 		err = fmt.Errorf("%w: %s", errPeer, n.reason)
 		b.calls.failed(b.gate.now(), n.from, b.peers())
 	}
-	b.log.Info("a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", err)
+	b.lines.lost.log(b.log, slog.LevelInfo, "a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", err)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -27,13 +28,15 @@ type job struct {
 	repeatable bool
 	// looped says that it came through this node before: it may not wait here
 	// for a place that it may itself hold.
-	looped  bool
-	avoid   []channel.NodeID // peers that were asked
-	route   Route
-	target  string // path and query as the client sent them
-	trouble string // what happened to it last, for the log
-	lost    bool   // a peer or the web server may have begun it
-	repeats int    // how often it was begun again
+	looped     bool
+	avoid      []channel.NodeID // peers that were asked
+	route      Route
+	target     string // path and query as the client sent them
+	trouble    string // what happened to it last, for the log
+	lost       bool   // a peer or the web server may have begun it
+	repeats    int    // how often it was begun again
+	overflowed bool   // it was counted as one that found no place here
+	unwanted   bool   // it was counted as one that no peer took
 }
 
 // maxRepeats is how often a request is begun again after a loss
@@ -182,7 +185,7 @@ func (b *Balancer) local(j *job) bool {
 	}
 	j.lost = true
 	if b.mayRepeat(j) {
-		b.log.Info("a request that the web server lost is begun again", "method", j.r.Method, "err", err)
+		b.lines.repeated.log(b.log, slog.LevelInfo, "a request that the web server lost is begun again", "method", j.r.Method, "err", err)
 		return false
 	}
 	b.fail(j)
@@ -210,7 +213,7 @@ func (b *Balancer) spend(n int) bool {
 // fail answers that nobody could serve the request.
 func (b *Balancer) fail(j *job) {
 	j.route = RouteRejected
-	b.log.Warn("a request was not served", "method", j.r.Method, "why", j.trouble)
+	b.lines.unserved.log(b.log, slog.LevelWarn, "a request was not served", "method", j.r.Method, "why", j.trouble)
 	message := "the web server cannot be reached and no peer could take the request"
 	if j.lost {
 		message = "the server that worked on the request was lost, and it may not be repeated"
@@ -241,7 +244,7 @@ func (b *Balancer) giveUp(j *job, err error) {
 // broken ends an answer that cannot be finished.
 func (b *Balancer) broken(j *job, what string, err error) {
 	if j.r.Context().Err() == nil {
-		b.log.Warn("an "+what+" broke off", "method", j.r.Method, "err", err)
+		b.lines.broken.log(b.log, slog.LevelWarn, "an "+what+" broke off", "method", j.r.Method, "err", err)
 	}
 	panic(http.ErrAbortHandler)
 }

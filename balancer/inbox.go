@@ -3,6 +3,7 @@ package balancer
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"kecho/channel"
 	"kecho/filters"
@@ -109,7 +110,7 @@ func (b *Balancer) onFailed(e *channel.Event) {
 // malformed ends a peer's part in a call after an event that makes no sense.
 func (b *Balancer) malformed(c *call, e *channel.Event, err error) {
 	b.count.malformed.Add(1)
-	b.log.Warn("a peer sent an event that makes no sense; its part in the call is over", "type", e.Type, "peer", e.ID.Source, "err", err)
+	b.lines.malformed.log(b.log, slog.LevelWarn, "a peer sent an event that makes no sense; its part in the call is over", "type", e.Type, "peer", e.ID.Source, "err", err)
 	b.endPart(c, news{typ: typeFailed, from: e.ID.Source, reason: err.Error()})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -42,7 +43,7 @@ func (b *Balancer) onRequest(e *channel.Event) {
 	first, err := x.unpack(e.Body)
 	if err != nil {
 		b.count.malformed.Add(1)
-		b.log.Warn("a peer's request makes no sense and is refused", "peer", e.ID.Source, "err", err)
+		b.lines.malformed.log(b.log, slog.LevelWarn, "a peer's request makes no sense and is refused", "peer", e.ID.Source, "err", err)
 		b.submit(e.ID, typeFailed, packReason("malformed: "+err.Error()))
 		return
 	}
@@ -330,6 +331,6 @@ func (b *Balancer) serveFailed(x *exchange, err error) {
 		b.submit(x.id, typeBusy, packReason("the web server cannot be reached"))
 		return
 	}
-	b.log.Info("a peer's request was not answered", "peer", x.owner, "method", x.head.Method, "err", err)
+	b.lines.unanswered.log(b.log, slog.LevelInfo, "a peer's request was not answered", "peer", x.owner, "method", x.head.Method, "err", err)
 	b.submit(x.id, typeFailed, packReason(err.Error()))
 }

@@ -10,6 +10,7 @@ import (
 type counters struct {
 	local, forwarded, received, rejected atomic.Uint64
 	shed, noPeer, timeouts, abandoned    atomic.Uint64
+	overflowed                           atomic.Uint64
 	retries, cancels, refused, wasted    atomic.Uint64
 	malformed, unsent                    atomic.Uint64
 	copies                               struct{ sent, answered, busy, lost, silent atomic.Uint64 }
@@ -28,6 +29,23 @@ func (n *counters) route(r Route) {
 	}
 }
 
+// overflow counts a request that goes to the peers because there is no place
+// for it here: once, and not if it had one.
+func (n *counters) overflow(j *job) {
+	if !j.overflowed && !j.lost {
+		j.overflowed = true
+		n.overflowed.Add(1)
+	}
+}
+
+// unwanted counts, once, a request that no peer took.
+func (n *counters) unwanted(j *job) {
+	if !j.unwanted {
+		j.unwanted = true
+		n.noPeer.Add(1)
+	}
+}
+
 // Stats is a Balancer's state at one moment and what it did since the start.
 type Stats struct {
 	State      policy.State
@@ -39,9 +57,14 @@ type Stats struct {
 	// By route.
 	Local, Forwarded, Received, Rejected uint64
 
-	Shed      uint64 // refused because too many wait
-	NoPeer    uint64 // no peer had room, by what they said
-	Timeouts  uint64 // no server had time
+	// Requests, each once, however often peers were tried: one may be in more
+	// than one of these.
+
+	Overflowed uint64 // found no place here and went to the peers
+	NoPeer     uint64 // no peer took it, at least at first
+	Shed       uint64 // refused because too many wait
+	Timeouts   uint64 // no server had time
+
 	Abandoned uint64 // the client was gone first
 	Retries   uint64 // tried again after a loss
 	Cancels   uint64 // cancel events sent
@@ -65,7 +88,7 @@ func (b *Balancer) Stats() Stats {
 		State: b.gate.state(), UpstreamUp: b.upstream.up(),
 		Calls: b.calls.len(), Exchanges: b.exchanges.len(), Websockets: b.upstream.websockets.len(),
 		Local: n.local.Load(), Forwarded: n.forwarded.Load(), Received: n.received.Load(), Rejected: n.rejected.Load(),
-		Shed: n.shed.Load(), NoPeer: n.noPeer.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
+		Overflowed: n.overflowed.Load(), NoPeer: n.noPeer.Load(), Shed: n.shed.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
 		Retries: n.retries.Load(), Cancels: n.cancels.Load(), Refused: n.refused.Load(), Wasted: n.wasted.Load(),
 		Malformed: n.malformed.Load(), Unsent: n.unsent.Load(),
 		CopiesSent: n.copies.sent.Load(), CopiesAnswered: n.copies.answered.Load(), CopiesBusy: n.copies.busy.Load(),

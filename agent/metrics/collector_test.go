@@ -16,7 +16,7 @@ func full() metrics.Snapshot {
 	load := 0.75
 	return metrics.Snapshot{
 		InFlight: 3, Queued: 2,
-		Overflow:          map[string]uint64{"soft_limit": 7, "queue_full": 0, "no such reason": 4, "nor this": 1},
+		Overflow:          map[string]uint64{"soft_limit": 7, "timeout": 0, "no such reason": 4, "nor this": 1},
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
 		DuplicatesDropped: 1, Cancels: 2,
 		Peers: []metrics.Peer{
@@ -67,7 +67,7 @@ func TestScrapeShowsEverything(t *testing.T) {
 		"kecho_in_flight 3", "kecho_queue_length 2",
 		`kecho_overflow_total{reason="soft_limit"} 7`,
 		`kecho_overflow_total{reason="other"} 5`,
-		`kecho_overflow_total{reason="queue_full"} 0`,
+		`kecho_overflow_total{reason="timeout"} 0`,
 		`kecho_copies_total{result="answered"} 5`,
 		"kecho_duplicates_dropped_total 1", "kecho_cancels_total 2",
 		`kecho_peer_load{peer="web2"} 0.75`,

@@ -11,7 +11,8 @@
 //	kecho_requests_total{route,code_class}        requests answered
 //	kecho_request_duration_seconds{route}         until the end of the answer
 //	kecho_in_flight, kecho_queue_length           at this moment
-//	kecho_overflow_total{reason}                  requests that found no local place
+//	kecho_overflow_total{reason}                  requests, each once per reason: soft_limit (no local place, went to the
+//	                                              peers), no_peer (none took it at first), shed, timeout
 //	kecho_copies_total{result}                    what became of each copy sent to a peer
 //	kecho_duplicates_dropped_total                answers that came second
 //	kecho_cancels_total                           cancels sent to peers

@@ -15,7 +15,7 @@ var (
 	requestsDesc   = desc("requests_total", "Requests by where they were served and the class of the answer's status.", "route", "code_class")
 	inFlightDesc   = desc("in_flight", "Requests at the upstream, of clients and of peers.")
 	queueDesc      = desc("queue_length", "Requests that wait for a local place.")
-	overflowDesc   = desc("overflow_total", "Requests that found no local place, by the reason.", "reason")
+	overflowDesc   = desc("overflow_total", "Requests, each once per reason: soft_limit found no local place and went to the peers, no_peer were taken by none of them at least at first, shed were refused, timeout had no answer in time.", "reason")
 	copiesDesc     = desc("copies_total", "Copies sent to peers, by what became of them.", "result")
 	duplicatesDesc = desc("duplicates_dropped_total", "Answers of peers that were dropped because another came first.")
 	cancelsDesc    = desc("cancels_total", "Cancels sent to peers.")

@@ -41,8 +41,8 @@ func classOf(status int) int {
 
 // The closed sets of label values. What is not in a set is counted as other.
 var (
-	// Why a request found no local place, or no place at all.
-	overflowReasons = []string{"soft_limit", "hard_limit", "queue_full", "queue_age", "upstream_down", "draining", "no_peer", "shed", "timeout"}
+	// What became of requests that found no local place.
+	overflowReasons = []string{"soft_limit", "no_peer", "shed", "timeout"}
 	// What became of a copy that was sent to a peer.
 	copyResults = []string{"answered", "busy", "lost", "silent", "cancelled", "late"}
 	// Why an event or a frame went nowhere (channel.Stats).
