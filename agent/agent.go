@@ -250,11 +250,13 @@ func (a *Agent) finishInFlight(server *http.Server) {
 		a.log.Warn("requests are cut off: they took longer than --drain-timeout", "timeout", a.cfg.DrainTimeout)
 		server.Close()
 	}
-	for a.balancer.Stats().Exchanges > 0 && ctx.Err() == nil {
+	for s := a.balancer.Stats(); s.Exchanges+s.Websockets > 0; s = a.balancer.Stats() {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
-			a.log.Warn("requests of peers are cut off: they took longer than --drain-timeout", "timeout", a.cfg.DrainTimeout)
+			a.log.Warn("requests of peers and websockets are cut off: they took longer than --drain-timeout",
+				"timeout", a.cfg.DrainTimeout, "requests", s.Exchanges, "websockets", s.Websockets)
+			return
 		}
 	}
 }

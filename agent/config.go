@@ -70,8 +70,9 @@ type Config struct {
 	// Copies is how many peers get a request; the first answer wins. Only
 	// requests that may be repeated are ever copied. Zero: 1; at most 3.
 	Copies int
-	// Timeout is how long a request may take until the head of its answer.
-	// Zero: 30 s.
+	// Timeout is how long a request may take, from its arrival, until the head
+	// of its answer. A body that is still being sent extends it: it counts from
+	// the body's last byte then. Zero: 30 s.
 	Timeout time.Duration
 	// DrainDelay is how long a stopping agent, which is not ready any more,
 	// still takes new requests: what stands before it needs that time to see

@@ -36,7 +36,7 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
 		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), Usage: "how long a request waits here before it may go to a peer"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), Value: 1, Usage: "peers that get the same request, if it may be repeated; the first answer wins"},
-		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins"},
+		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins; a body that is still being sent extends it"},
 		&cli.DurationFlag{Name: "drain-timeout", EnvVars: env("drain-timeout"), Value: 30 * time.Second, Usage: "how long to wait for what is in flight when told to stop"},
 		&cli.DurationFlag{Name: "drain-delay", EnvVars: env("drain-delay"), Value: 2 * time.Second, Usage: "how long requests are still taken when told to stop, for those before this agent to see that it is not ready"},
 		&cli.StringSliceFlag{Name: "trust", EnvVars: env("trust"), Usage: "`CIDR` of a proxy before this agent, whose X-Forwarded-* are kept; may be repeated"},
