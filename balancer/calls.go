@@ -30,6 +30,8 @@ type call struct {
 	uploading bool
 	endUpload context.CancelFunc
 	uploads   sync.WaitGroup
+
+	cancelling sync.WaitGroup // cancels that wait for room on a link
 }
 
 // part is a peer's in a call.
@@ -235,7 +237,7 @@ func (cs *calls) everybody(c *call) bool {
 	nodes := cs.pendingOf(c)
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	c.cancels = nodes
+	c.cancels = append(c.cancels, nodes...) // those of a cancel that waits stay
 	return len(nodes) > 0
 }
 

@@ -115,7 +115,7 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 				b.answer(j, c, upload, n)
 				return answered, nil
 			case typeBroken:
-				return ended, errUpload
+				return ended, upload.blame(errUpload)
 			case typeStopped:
 				return ended, errStopped
 			case typeBusy:
@@ -133,7 +133,8 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 			}
 		case <-ctx.Done():
 			b.cancel(c)
-			return ended, context.Cause(ctx)
+			b.endUpload(j, c, upload) // a body that breaks ends r's context before it can be blamed
+			return ended, upload.blame(context.Cause(ctx))
 		}
 	}
 	return none, err
@@ -258,8 +259,7 @@ func (b *Balancer) answer(j *job, c *call, body *upload, n news) {
 	j.route = RouteForwarded
 	b.calls.answered(n.from)
 	if b.calls.losers(c) {
-		b.count.cancels.Add(1)
-		b.submit(c.id, typeCancel, nil)
+		b.sayCancel(c)
 	}
 	stop := context.AfterFunc(j.r.Context(), func() { c.in.fail(context.Cause(j.r.Context())) })
 	defer stop()
@@ -321,17 +321,42 @@ func (b *Balancer) peers() (n int) {
 // cancel tells everybody who may still work on the call that nobody waits.
 func (b *Balancer) cancel(c *call) {
 	if b.calls.everybody(c) {
-		b.count.cancels.Add(1)
-		b.submit(c.id, typeCancel, nil)
+		b.sayCancel(c)
 	}
 	c.in.fail(errCanceled)
 	c.out.fail(errCanceled)
+}
+
+// cancelPatience is how long a cancel waits at most for room on a link.
+const cancelPatience = time.Second
+
+// sayCancel sends a cancel to those that calls has noted for it. It is normal,
+// so that it does not overtake its request. Where that queue of the link is full
+// it goes as bulk, beside the caller: a peer that is not told may hold a place
+// for as long as its web server says nothing.
+func (b *Balancer) sayCancel(c *call) {
+	b.count.cancels.Add(1)
+	e := channel.Event{Type: typeCancel, Priority: channel.Normal, Re: c.id}
+	_, err := b.data.Submit(context.Background(), e) // it does not wait
+	if errors.Is(err, channel.ErrQueueFull) {
+		c.cancelling.Go(func() {
+			ctx, cancel := context.WithTimeout(b.base, cancelPatience)
+			defer cancel()
+			e.Priority = channel.Bulk
+			if _, err := b.data.Submit(ctx, e); err != nil {
+				b.count.unsent.Add(1)
+			}
+		})
+	} else if err != nil {
+		b.count.unsent.Add(1)
+	}
 }
 
 // closeCall ends a call: what comes for it from now on is late.
 func (b *Balancer) closeCall(c *call) {
 	c.in.fail(errCanceled)
 	c.out.fail(errCanceled)
+	c.cancelling.Wait()
 	b.calls.close(c)
 	b.first.Close(c.id)
 	b.chosen.Forget(c.id)
@@ -342,9 +367,6 @@ func (b *Balancer) closeCall(c *call) {
 // the link.
 func (b *Balancer) submit(re channel.ID, typ channel.Type, body []byte) {
 	e := channel.Event{Type: typ, Priority: channel.Urgent, Re: re, Body: body}
-	if typ == typeCancel {
-		e.Priority = channel.Normal // so that it does not overtake its request
-	}
 	if _, err := b.data.Submit(context.Background(), e); err != nil { // it does not wait
 		b.count.unsent.Add(1)
 	}
