@@ -93,6 +93,35 @@ func TestStalledUploads(t *testing.T) {
 	}
 }
 
+// TestStalledForwards: the same of a body that a peer gets.
+func TestStalledForwards(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1", "HTTP/2"} {
+		synctest.Test(t, func(t *testing.T) {
+			c, m, end := hot(t, 2, tight)
+			web := clients(t, serveHTTP(t, m))[protocol]
+			body, feed := io.Pipe()
+			go func() { _, _ = io.WriteString(feed, "ab") }()
+			began := time.Now()
+			res, err := web.Post("http://web/", "", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, _ := readAll(res.Body); res.StatusCode != 408 || string(text) != "kecho: "+faultSlowBody.reason+"\n" {
+				t.Errorf("%s: %d %q", protocol, res.StatusCode, text)
+			}
+			if took := time.Since(began); took > bodyPatience {
+				t.Errorf("%s: it took %v", protocol, took)
+			}
+			_ = feed.Close()
+			synctest.Wait()
+			if n := c.members[1].Stats().Exchanges; n != 0 {
+				t.Errorf("%s: the peer still serves %d", protocol, n)
+			}
+			end()
+		})
+	}
+}
+
 // TestUnreadUploads: a body that nobody wants does not hold its connection.
 func TestUnreadUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

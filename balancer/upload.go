@@ -146,8 +146,11 @@ func (b *upload) blame(err error) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err == nil || errors.Is(err, errUpload) {
+	switch {
+	case b.err == nil:
 		return err
+	case errors.Is(err, errUpload):
+		return fmt.Errorf("%w: %w", err, b.err)
 	}
 	return fmt.Errorf("%w: %w: %w", errUpload, b.err, err)
 }
