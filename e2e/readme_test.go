@@ -81,13 +81,34 @@ func (s *session) shifted(text string) string {
 func (s *session) run(t *testing.T, step step) {
 	t.Helper()
 	line := strings.Replace(s.shifted(step.command), "go run ./cmd/kecho", "kecho", 1)
-	background := strings.HasSuffix(line, "&")
-	cmd := exec.Command("/bin/sh", "-c", "exec "+strings.TrimSuffix(line, "&"))
-	if strings.Contains(line, "|") {
-		cmd = exec.Command("/bin/sh", "-c", line)
+	if strings.HasSuffix(line, "&") {
+		s.start(t, line)
+		return
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	// Who types has given the agents a moment to meet; so does the test.
+	var got string
+	for start := time.Now(); time.Since(start) < settlePatience/4; {
+		var stdout, stderr bytes.Buffer
+		cmd := s.command(line)
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("$ %s\n%v\n%s%s", line, err, &stdout, &stderr)
+		}
+		if got = stdout.String(); difference(step, got) == "" {
+			return
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+	t.Error(difference(step, got))
+}
+
+// command is the shell's for a line of the README.
+func (s *session) command(line string) *exec.Cmd {
+	script := "exec " + strings.TrimSuffix(line, "&")
+	if strings.Contains(line, "|") {
+		script = line
+	}
+	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.Env = append(os.Environ(), "PATH="+s.dir+":"+os.Getenv("PATH"), "NO_COLOR=1")
 	for flag, addr := range map[string]string{ // what the defaults are
 		"KECHO_LISTEN": "127.0.0.1:8080", "KECHO_ADMIN": "127.0.0.1:7940", "KECHO_BIND": "127.0.0.1:7946",
@@ -95,19 +116,14 @@ func (s *session) run(t *testing.T, step step) {
 	} {
 		cmd.Env = append(cmd.Env, flag+"="+s.shifted(addr))
 	}
-	if background {
-		s.start(t, cmd, line, &stderr)
-		return
-	}
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("$ %s\n%v\n%s%s", line, err, &stdout, &stderr)
-	}
-	compare(t, step, stdout.String())
+	return cmd
 }
 
 // start runs a command of the README that ends in &, until the test ends.
-func (s *session) start(t *testing.T, cmd *exec.Cmd, line string, stderr *bytes.Buffer) {
+func (s *session) start(t *testing.T, line string) {
 	t.Helper()
+	cmd, stderr := s.command(line), new(bytes.Buffer)
+	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("$ %s\n%v", line, err)
 	}
@@ -132,9 +148,9 @@ func (s *session) start(t *testing.T, cmd *exec.Cmd, line string, stderr *bytes.
 	}
 }
 
-// compare holds what was printed against what the README shows.
-func compare(t *testing.T, step step, got string) {
-	t.Helper()
+// difference is where what was printed differs from what the README shows; ""
+// when it does not.
+func difference(step step, got string) string {
 	lines := strings.Split(strings.TrimRight(got, "\n"), "\n")
 	for i := range max(len(lines), len(step.want)) {
 		var have, want string
@@ -145,9 +161,10 @@ func compare(t *testing.T, step step, got string) {
 			want = step.want[i]
 		}
 		if shape(have) != shape(want) {
-			t.Errorf("$ %s\nline %d is\n%s\nand in README.md\n%s", step.command, i+1, have, want)
+			return fmt.Sprintf("$ %s\nline %d is\n%s\nand in README.md\n%s", step.command, i+1, have, want)
 		}
 	}
+	return ""
 }
 
 var (
