@@ -39,6 +39,9 @@ type Agent struct {
 	state   atomic.Pointer[api.State]
 	report  report
 
+	// Made by New; its loop is the load reports'.
+	overflow *overflow
+
 	// Made by Run before any layer starts.
 	node     *channel.Node
 	links    *link.Pool
@@ -81,6 +84,15 @@ func New(cfg Config) (*Agent, error) {
 	}
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})
+	}
+	conditions, err := parseOverflow(a.cfg.Overflow)
+	if err != nil {
+		return nil, err
+	}
+	// The balancer is there when the first sample is.
+	a.overflow, err = newOverflow(conditions, a.log, func(raised bool) { a.balancer.SetOverflow(raised) })
+	if err != nil {
+		return nil, err
 	}
 	a.metrics = metrics.New(metrics.Config{Snapshot: a.snapshot, Version: a.cfg.Version})
 	a.setState(api.Starting)

@@ -70,6 +70,14 @@ type Config struct {
 	// Copies is how many peers get a request; the first answer wins. Only
 	// requests that may be repeated are ever copied. Zero: 1; at most 3.
 	Copies int
+	// Overflow are conditions, with commas between them, while one of which
+	// holds requests go to peers that have room although there are places
+	// here, such as "cpu > 0.85 cancel < 0.7": package monitor has the form.
+	// The gauges are cpu and memory (shares of the machine or the container,
+	// the worse), throttled (share of the quota's periods) and load1 (tasks);
+	// each is read about once a second. Each condition has a cancel value.
+	// Zero: none.
+	Overflow string
 	// Timeout is how long a request may take, from its arrival, until the head
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.
@@ -92,7 +100,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Network is where listeners and connections come from. Nil: the system.
 	Network Network
-	// Host reads the machine's load for the load report. Nil: gopsutil.
+	// Host reads the load of the machine and of the container for the load
+	// report. Nil: package host.
 	Host HostFeed
 	// Started, when set, is called once, when the agent listens.
 	Started func(Addresses)
@@ -272,6 +281,8 @@ func (c Config) validateLimits() error {
 	check(c.ForwardAfter < c.Timeout, "--forward-after %v is not below --timeout %v: no request would ever be forwarded", c.ForwardAfter, c.Timeout)
 	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
 	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)
+	_, err := parseOverflow(c.Overflow)
+	errs = append(errs, err)
 	return errors.Join(errs...)
 }
 

@@ -44,6 +44,14 @@ func TestValidate(t *testing.T) {
 		{"a negative limit", func(c *Config) { c.SoftLimit = -1 }, "--soft-limit -1"},
 		{"too many copies", func(c *Config) { c.Copies = 4 }, "--copies 4"},
 		{"a wait beyond the timeout", func(c *Config) { c.ForwardAfter = time.Minute }, "no request would ever be forwarded"},
+		{"two conditions", func(c *Config) {
+			c.Overflow = "cpu > 0.85 cancel < 0.7, rate(load1, 10s) > 5 cancel < 1,leaky(throttled, 0.1/s) > 0.5 cancel < 0.1"
+		}, ""},
+		{"a condition with a wrong side", func(c *Config) { c.Overflow = "cpu > 0.85 cancel < 0.9" }, `--overflow "cpu > 0.85 cancel < 0.9", column 19: cancel on the wrong side`},
+		{"a condition that never ends", func(c *Config) { c.Overflow = "cpu > 0.85" }, `--overflow "cpu > 0.85" needs a value at which it ends`},
+		{"a condition on a watermark", func(c *Config) { c.Overflow = "high(cpu) > 0.85 cancel < 0.7" }, "a watermark does not come back"},
+		{"a condition on what nobody reads", func(c *Config) { c.Overflow = "disk > 1 cancel < 0" }, "there is no gauge disk; there are cpu, load1, memory, throttled"},
+		{"a condition on one of many", func(c *Config) { c.Overflow = "cpu{item=0} > 1 cancel < 0" }, "there is no gauge cpu{item=0}"},
 		{"an advertised host and no port", func(c *Config) { c.Bind, c.Advertise = "127.0.0.1:0", "10.0.0.1" }, "--advertise"},
 	}
 	for _, tt := range tests {

@@ -12,8 +12,8 @@ import (
 	"kecho/resmgr/monitor/host"
 )
 
-// What a node tells of its machine: shares from 0 to 1, absent when they
-// cannot be read.
+// What a node tells of its machine, or of its container if that is fuller:
+// shares from 0 to 1, absent when they cannot be read.
 const (
 	cpuKey    channel.Key[float64] = "cpu"
 	memoryKey channel.Key[float64] = "memory"
@@ -31,8 +31,8 @@ const (
 	reportGap   = 100 * time.Millisecond
 )
 
-// report is the machine's load as it was last read, as float64 bits; NaN is
-// absent.
+// report is the load of the machine or of the container, the worse of both, as
+// it was last read; float64 bits, NaN is absent.
 type report struct {
 	cpu, memory atomic.Uint64
 }
@@ -44,8 +44,10 @@ func (r *report) store(s host.Sample) {
 		}
 		at.Store(math.Float64bits(v))
 	}
-	set(&r.cpu, s.CPU, s.HasCPU)
-	set(&r.memory, s.Memory, s.HasMemory)
+	cpu, ok := s.WorseCPU()
+	set(&r.cpu, cpu, ok)
+	memory, ok := s.WorseMemory()
+	set(&r.memory, memory, ok)
 }
 
 // share is what was read; false when it was not.
@@ -80,6 +82,7 @@ func (a *Agent) runReports(ctx context.Context) error {
 				return err
 			}
 			a.report.store(sample)
+			a.overflow.store(sample)
 			at, said = now, a.balancer.Describe(nil)
 			a.submitReport(ctx)
 		} else if load := a.balancer.Describe(nil); !sameLoad(load, said) {

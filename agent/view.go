@@ -111,6 +111,9 @@ func (a *Agent) checks() []api.Check {
 		{Name: "draining", OK: state != api.Draining},
 		up, linked,
 	}
+	if a.cfg.Overflow != "" {
+		checks = append(checks, api.Check{Name: "overflow", OK: true, Detail: a.overflow.detail()})
+	}
 	if a.cfg.Insecure {
 		checks = append(checks, api.Check{Name: "keys", OK: true, Detail: "running --insecure"})
 	}
@@ -125,7 +128,7 @@ func (a *Agent) snapshot() metrics.Snapshot {
 	s := a.balancer.Stats()
 	gossip := a.registry.Stats()
 	snap := metrics.Snapshot{
-		InFlight: s.State.Running, Queued: s.State.Queued,
+		InFlight: s.State.Running, Queued: s.State.Queued, OverflowRaised: s.State.Overflow,
 		Overflow: map[string]uint64{
 			"soft_limit": s.Overflowed, "no_peer": s.NoPeer, "shed": s.Shed, "timeout": s.Timeouts,
 		},

@@ -177,6 +177,12 @@ func (b *Balancer) Run(ctx context.Context) error {
 // being served go on, and so do this node's own.
 func (b *Balancer) Drain() { b.gate.drain() }
 
+// SetOverflow says whether this server has too much to do although it has
+// places. While it has, requests that may move go to peers that have room, and
+// are served here only when none has; no peer's requests are taken. It does
+// not block.
+func (b *Balancer) SetOverflow(raised bool) { b.gate.setOverflow(raised) }
+
 // PeerHasRoom says that a peer was heard to have a free place: a request that
 // waits here is offered to the peers at once. It does not block.
 func (b *Balancer) PeerHasRoom() { b.gate.peerRoom() }

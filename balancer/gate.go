@@ -118,6 +118,12 @@ func (g *gate) setUp(up bool) {
 	g.kick()
 }
 
+func (g *gate) setOverflow(raised bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.core.SetOverflow(raised)
+}
+
 func (g *gate) drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -17,7 +17,7 @@
 // post_test.go that nothing is done twice; stream_linux_test.go streams without
 // end and downloads larger than memory; identity_test.go names and keys that do
 // not fit; partition_linux_test.go machines of a network of their own that are
-// cut off it; compose_test.go the compose cluster of the repository's root.
+// cut off it; cgroup_linux_test.go a control group with a quota; compose_test.go the compose cluster of the repository's root.
 //
 // # What they need
 //

@@ -38,11 +38,12 @@ var importTable = map[string]imports{
 		tests:   []string{"channel/link", "channel/registry"},
 	},
 	"balancer/policy":     {},
+	"resmgr/monitor":      {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
 		ours: []string{
 			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
-			"resmgr/monitor/host", "agent/api", "agent/metrics",
+			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/metrics",
 		},
 	},
 	"agent/api":     {},
@@ -52,7 +53,7 @@ var importTable = map[string]imports{
 	},
 	"cmd/kecho":      {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
 	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
-	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho/demo"}},
+	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho/demo", "resmgr/monitor/host"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.

@@ -61,8 +61,9 @@ type Load struct {
 	// Load is what the peers are told: running and queued over the soft
 	// limit; 1 is full.
 	Load float64 `json:"load"`
-	// CPU and Memory are shares from 0 to 1; null when they cannot be read,
-	// which is not the same as 0.
+	// CPU and Memory are shares from 0 to 1, of the machine or of the limits
+	// of the agent's container, whichever is fuller; null when they cannot be
+	// read, which is not the same as 0.
 	CPU    *float64 `json:"cpu"`
 	Memory *float64 `json:"memory"`
 }

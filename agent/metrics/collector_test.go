@@ -15,7 +15,7 @@ import (
 func full() metrics.Snapshot {
 	load := 0.75
 	return metrics.Snapshot{
-		InFlight: 3, Queued: 2,
+		InFlight: 3, Queued: 2, OverflowRaised: true,
 		Overflow:          map[string]uint64{"soft_limit": 7, "timeout": 0, "no such reason": 4, "nor this": 1},
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
 		DuplicatesDropped: 1, Cancels: 2,
@@ -64,7 +64,7 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_request_duration_seconds_count{route="local"} 2`,
 		`kecho_request_duration_seconds_bucket{route="local",le="0.032"} 2`,
 		`kecho_request_duration_seconds_bucket{route="local",le="0.016"} 0`,
-		"kecho_in_flight 3", "kecho_queue_length 2",
+		"kecho_in_flight 3", "kecho_queue_length 2", "kecho_overflow_raised 1",
 		`kecho_overflow_total{reason="soft_limit"} 7`,
 		`kecho_overflow_total{reason="other"} 5`,
 		`kecho_overflow_total{reason="timeout"} 0`,

@@ -9,6 +9,9 @@ type Snapshot struct {
 	InFlight int // requests at the upstream, of clients and of peers
 	Queued   int // requests that wait for a local place
 
+	// OverflowRaised says that requests go elsewhere although there are places.
+	OverflowRaised bool
+
 	Overflow          map[string]uint64 // by reason
 	Copies            map[string]uint64 // by result
 	DuplicatesDropped uint64

@@ -11,7 +11,8 @@
 // The owner of a request is the node that its client is connected to; only
 // the owner moves it. A place is one request at the web server. Up to the
 // soft limit places are taken at once; above it a request may go elsewhere
-// (overflow); what nobody else takes, or may take, uses the places up to the
+// (overflow), and also below it while overflow is raised, because the machine
+// and not the number of requests is at its limit; what nobody else takes, or may take, uses the places up to the
 // hard limit; then it waits in the queue, bounded in number and by the age of
 // its head.
 //

@@ -98,6 +98,7 @@ type Gate struct {
 	running  int
 	down     bool
 	draining bool
+	raised   bool // overflow: see SetOverflow
 	queue    queue
 }
 
@@ -117,11 +118,11 @@ func (g *Gate) Arrive(now time.Duration, t *Ticket) Verdict {
 		return Overflow
 	case g.down:
 		return Fail
-	case g.hasRoom(t):
+	case !(g.raised && t.Movable) && g.hasRoom(t):
 		return g.start(t)
 	case g.sheds(now):
 		return Shed
-	case t.Movable && g.limits.ForwardAfter == 0:
+	case t.Movable && (g.raised || g.limits.ForwardAfter == 0):
 		return Overflow
 	}
 	g.queue.add(t)
@@ -267,7 +268,7 @@ func (g *Gate) Next() (at time.Duration, ok bool) {
 // because its owner can find it a better place than this queue. After true the
 // place must be given back with Finish.
 func (g *Gate) Admit() bool {
-	if g.down || g.draining || g.queue.len() > 0 || g.running >= g.limits.Soft {
+	if g.down || g.draining || g.raised || g.queue.len() > 0 || g.running >= g.limits.Soft {
 		return false
 	}
 	g.running++
@@ -293,25 +294,32 @@ func (g *Gate) Wake() *Ticket {
 // Drain says that no peer's request is admitted any more.
 func (g *Gate) Drain() { g.draining = true }
 
+// SetOverflow says whether this server has too much to do, whatever its places
+// say. While it has, every request that may move goes to the peers first, and
+// comes Back for a place here when none has room; no peer's is admitted, and
+// peers may count on no place. What waits already goes on as it was.
+func (g *Gate) SetOverflow(raised bool) { g.raised = raised }
+
 // State is a Gate at one moment.
 type State struct {
 	Running, Queued int
 	Soft            int
 	Down, Draining  bool
+	Overflow        bool // raised by SetOverflow
 }
 
 // State is the state now.
 func (g *Gate) State() State {
-	return State{Running: g.running, Queued: g.queue.len(), Soft: g.limits.Soft, Down: g.down, Draining: g.draining}
+	return State{Running: g.running, Queued: g.queue.len(), Soft: g.limits.Soft, Down: g.down, Draining: g.draining, Overflow: g.raised}
 }
 
 // Load is (running + queued) / places.
 func (s State) Load() float64 { return float64(s.Running+s.Queued) / float64(max(s.Soft, 1)) }
 
 // Capacity is how many places peers may count on: none when the web server is
-// down.
+// down, or overflow is raised.
 func (s State) Capacity() int {
-	if s.Down {
+	if s.Down || s.Overflow {
 		return 0
 	}
 	return s.Soft

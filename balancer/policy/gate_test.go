@@ -101,6 +101,7 @@ type script struct {
 //	room            a peer seems to have room
 //	admit           a peer asks for a place
 //	down, up        the web server is out of reach, or is not any more
+//	raise, cancel   overflow is raised, or is not any more
 //	drain, state
 func (s *script) run(words []string) (string, error) {
 	if words[0] == "gate" {
@@ -143,6 +144,9 @@ func (s *script) run(words []string) (string, error) {
 		return "down\n", nil
 	case "up":
 		return s.up(), nil
+	case "raise", "cancel":
+		s.gate.SetOverflow(words[0] == "raise")
+		return words[0] + "\n", nil
 	case "drain":
 		s.gate.Drain()
 		return "draining\n", nil
@@ -245,6 +249,9 @@ func (s *script) state() string {
 		state.Running, state.Soft, state.Queued, state.Load(), state.Capacity())
 	if state.Down {
 		out += ", down"
+	}
+	if state.Overflow {
+		out += ", overflow"
 	}
 	if state.Draining {
 		out += ", draining"

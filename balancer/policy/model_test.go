@@ -14,6 +14,7 @@ import (
 type model struct {
 	limits         Limits
 	down, draining bool
+	raised         bool       // overflow
 	requests       []*request // in the order of arrival
 	guests         int        // places that peers' requests have
 }
@@ -77,12 +78,12 @@ func (m *model) arrive(now time.Duration, r *request) Verdict {
 	switch {
 	case m.down:
 		return pick(r.ticket.Movable, Overflow, Fail)
-	case m.fits(r):
+	case m.fits(r) && !(m.raised && r.ticket.Movable):
 		return Start
 	case len(queue) == m.limits.Queue, len(queue) > 0 && now-queue[0].arrived > m.limits.ForwardAfter+m.limits.QueueAge:
 		return Shed
 	}
-	return pick(r.ticket.Movable && m.limits.ForwardAfter == 0, Overflow, Wait)
+	return pick(r.ticket.Movable && (m.raised || m.limits.ForwardAfter == 0), Overflow, Wait)
 }
 
 // refused is what becomes of one that no peer took.
@@ -251,7 +252,7 @@ func (d *duel) actions() map[string]func(*rapid.T) {
 			want.state = away
 		},
 		"admit": func(t *rapid.T) {
-			want := !d.down && !d.draining && d.running() < d.limits.Soft
+			want := !d.down && !d.draining && !d.raised && d.running() < d.limits.Soft
 			if got := d.gate.Admit(); got != want {
 				t.Fatalf("admitted: %v, want %v", got, want)
 			}
@@ -267,6 +268,10 @@ func (d *duel) actions() map[string]func(*rapid.T) {
 			d.finish(t)
 		},
 		"switch": d.switches,
+		"overflow": func(t *rapid.T) {
+			d.raised = !d.raised
+			d.gate.SetOverflow(d.raised)
+		},
 		"drain": func(t *rapid.T) {
 			if rapid.IntRange(0, 9).Draw(t, "rarely") == 0 {
 				d.gate.Drain()
@@ -330,7 +335,7 @@ func (d *duel) switches(t *rapid.T) {
 // always.
 func (d *duel) check(t *rapid.T) {
 	queue := d.in(waiting)
-	want := State{Running: d.running(), Queued: len(queue), Soft: d.limits.Soft, Down: d.down, Draining: d.draining}
+	want := State{Running: d.running(), Queued: len(queue), Soft: d.limits.Soft, Down: d.down, Draining: d.draining, Overflow: d.raised}
 	if got := d.gate.State(); got != want {
 		t.Fatalf("state %+v, want %+v", got, want)
 	}

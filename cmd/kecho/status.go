@@ -132,6 +132,7 @@ func printStatus(p *printer, n api.Node, r api.Readiness) error {
 		{text("listens"), text(fmt.Sprintf("http %s, admin %s, gossip %s, link %s", n.Addresses.HTTP, n.Addresses.Admin, n.Addresses.Gossip, n.Addresses.Link))},
 		{text("limits"), text(fmt.Sprintf("soft %d, hard %d, queue %d", n.Limits.Soft, n.Limits.Hard, n.Limits.Queue))},
 		{text("load"), text(fmt.Sprintf("%.2f: %d running, %d queued", n.Load.Load, n.Load.Running, n.Load.Queued))},
+		{text("machine"), text(fmt.Sprintf("cpu %s and memory %s in use", part(n.Load.CPU), part(n.Load.Memory)))},
 	}
 	for _, c := range r.Checks {
 		mark := cell{text: "ok", paint: green}
@@ -142,4 +143,12 @@ func printStatus(p *printer, n api.Node, r api.Readiness) error {
 		rows = append(rows, []cell{text("check " + c.Name), mark})
 	}
 	return p.printTable(rows)
+}
+
+// part is a share, "-" when it is not known.
+func part(share *float64) string {
+	if share == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", *share)
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func statusNode() api.Node {
+	cpu := 0.92
 	return api.Node{
 		Name: "web1", ID: "00000000000000ab", Cluster: "shop", Version: "v1.2.3",
 		Started:   time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local),
@@ -19,7 +20,7 @@ func statusNode() api.Node {
 		Addresses: api.Addresses{HTTP: "127.0.0.1:8080", Admin: "127.0.0.1:7940", Gossip: "127.0.0.1:7946", Link: "127.0.0.1:7947"},
 		Upstream:  api.Upstream{URL: "http://127.0.0.1:9000"},
 		Limits:    api.Limits{Soft: 8, Hard: 32, Queue: 128},
-		Load:      api.Load{Running: 6, Queued: 1, Load: 0.875},
+		Load:      api.Load{Running: 6, Queued: 1, Load: 0.875, CPU: &cpu},
 	}
 }
 
@@ -39,6 +40,7 @@ upstream        http://127.0.0.1:9000 is down
 listens         http 127.0.0.1:8080, admin 127.0.0.1:7940, gossip 127.0.0.1:7946, link 127.0.0.1:7947
 limits          soft 8, hard 32, queue 128
 load            0.88: 6 running, 1 queued
+machine         cpu 0.92 and memory - in use
 check http      ok 127.0.0.1:8080
 check upstream  failed connection refused
 `

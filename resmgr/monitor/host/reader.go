@@ -17,6 +17,9 @@ import (
 type Config struct {
 	// Proc is where the machine's proc file system is mounted. Zero: /proc.
 	Proc string
+	// Sys is where the machine's sys file system is mounted, with the control
+	// groups that /proc/self/mountinfo says are below /sys. Zero: /sys.
+	Sys string
 	// Now is the clock that stamps samples. Nil: time.Now.
 	Now func() time.Time
 	// Logger is told once when a feed cannot be read, and once when it can be
@@ -24,7 +27,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Sample is what could be read of the machine at one time.
+// Sample is what could be read at one time of the machine, and of the container
+// that this process is in.
 type Sample struct {
 	// CPU is the fraction of all CPUs' time, 0 to 1, that was not idle since
 	// the previous Read. Waiting for a disk is idle; what a hypervisor gave to
@@ -39,7 +43,26 @@ type Sample struct {
 	// HasCPU, HasMemory and HasLoad1 say which of them could be read.
 	HasCPU, HasMemory, HasLoad1 bool
 
+	// Container is the same for the control groups.
+	Container Container
+
 	At time.Time
+}
+
+// WorseCPU is how busy the CPUs are that are here to be used: the machine's
+// share or the container's, whichever is higher; false when neither is there.
+func (s Sample) WorseCPU() (share float64, ok bool) {
+	return worse(s.CPU, s.HasCPU, s.Container.CPU, s.Container.HasCPU)
+}
+
+// WorseMemory is the same of the memory.
+func (s Sample) WorseMemory() (share float64, ok bool) {
+	return worse(s.Memory, s.HasMemory, s.Container.Memory, s.Container.HasMemory)
+}
+
+// worse relies on what is absent being 0.
+func worse(a float64, hasA bool, b float64, hasB bool) (float64, bool) {
+	return max(a, b), hasA || hasB
 }
 
 // Reader reads samples, one after the other; it is owned by who calls Read.
@@ -50,12 +73,18 @@ type Reader struct {
 
 	usage             usage
 	cpu, memory, load feed
+
+	container                                         container
+	containerCPU, containerThrottled, containerMemory feed
 }
 
 // New makes a Reader. It reads nothing yet.
 func New(cfg Config) *Reader {
 	if cfg.Proc == "" {
 		cfg.Proc = "/proc"
+	}
+	if cfg.Sys == "" {
+		cfg.Sys = "/sys"
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -67,10 +96,14 @@ func New(cfg Config) *Reader {
 	r.cpu = feed{name: "cpu", read: r.usage.read}
 	r.memory = feed{name: "memory", read: readMemory}
 	r.load = feed{name: "load average", read: readLoad1}
+	r.container = container{groups: groups{proc: cfg.Proc, sys: cfg.Sys}, now: cfg.Now}
+	r.containerCPU = feed{name: "container cpu", read: r.container.readCPU}
+	r.containerThrottled = feed{name: "container throttling", read: r.container.readThrottled}
+	r.containerMemory = feed{name: "container memory", read: r.container.readMemory}
 	return r
 }
 
-// Read takes a sample. The first has no CPU. A feed that cannot be read is
+// Read takes a sample. The first has no CPU and nothing throttled. A feed that cannot be read is
 // absent from the sample and no error; the error is the context's, when it is
 // done.
 func (r *Reader) Read(ctx context.Context) (Sample, error) {
@@ -82,6 +115,10 @@ func (r *Reader) Read(ctx context.Context) (Sample, error) {
 	s.CPU, s.HasCPU = r.cpu.sample(ctx, r.log)
 	s.Memory, s.HasMemory = r.memory.sample(ctx, r.log)
 	s.Load1, s.HasLoad1 = r.load.sample(ctx, r.log)
+	c := &s.Container
+	c.CPU, c.HasCPU = r.containerCPU.sample(ctx, r.log)
+	c.Throttled, c.HasThrottled = r.containerThrottled.sample(ctx, r.log)
+	c.Memory, c.HasMemory = r.containerMemory.sample(ctx, r.log)
 	return s, nil
 }
 
