@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -98,6 +99,7 @@ type guarded struct {
 	heads    atomic.Uint64           // requests that Read has seen begin
 	verdict  atomic.Pointer[verdict] // the first request at fault; nothing is followed after it
 	released atomic.Bool
+	closing  atomic.Bool
 	reading  readDeadline
 	writing  writeDeadline
 }
@@ -240,6 +242,18 @@ func (g *guarded) Write(p []byte) (written int, err error) {
 			return written, err
 		}
 	}
+}
+
+// Close implements net.Conn. A client that was refused gets a moment to see why:
+// bytes of its that nobody has read would reset the connection, and with it the
+// answer.
+func (g *guarded) Close() error {
+	if g.verdict.Load() != nil && g.closing.CompareAndSwap(false, true) {
+		_ = g.CloseWrite() // whatever fails, the connection is closed below
+		_ = g.Conn.SetReadDeadline(time.Now().Add(lingerFor / 2))
+		_, _ = io.Copy(io.Discard, g.Conn)
+	}
+	return g.Conn.Close()
 }
 
 // SetReadDeadline implements net.Conn for net/http and handlers.

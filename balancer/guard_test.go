@@ -174,3 +174,27 @@ func TestGuardAnswersInOrder(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedClientsMayFinish: what a refused client still sends is taken for a
+// moment, so that it does not reset the connection before the answer is read.
+func TestRefusedClientsMayFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		served := 0
+		c, err := serveHTTP(t, guardedHandler(&served)).dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		sent := start(func() error {
+			_, err := io.WriteString(c, "GET  / HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", 10_000))
+			return err
+		})
+		if out := readHead(c); !strings.HasPrefix(out, "HTTP/1.1 400 ") {
+			t.Errorf("%q", out)
+		}
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+		if err := <-sent; err != nil {
+			t.Errorf("the rest of the head: %v", err)
+		}
+	})
+}
