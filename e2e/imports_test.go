@@ -38,6 +38,7 @@ var importTable = map[string]imports{
 		tests:   []string{"channel/link", "channel/registry"},
 	},
 	"balancer/policy":     {},
+	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy"}},
 	"resmgr/monitor":      {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
@@ -52,6 +53,7 @@ var importTable = map[string]imports{
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
 	"cmd/kecho":      {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
+	"cmd/kecho-lab":  {ours: []string{"balancer/sim"}, modules: []string{urfave}},
 	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
 	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho/demo", "resmgr/monitor/host"}},
 }

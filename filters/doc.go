@@ -14,6 +14,7 @@
 //
 //	RemoteOnly, Taking, Fresh   drop sinks that are out of the question
 //	LeastLoaded                 keeps the n best of those left
+//	Sample                      keeps n of them at random
 //	Where, None                 keep what a function says, nothing
 //	ToOrigin                    sends an answer to who asked
 //	Chosen                      sends what follows an event where the event went
@@ -46,7 +47,7 @@
 // # Limits
 //
 // No filter allocates per event once its tables have grown. LeastLoaded takes
-// time in proportion to sinks x n. Chosen and FirstAnswer hold a bounded
+// time in proportion to sinks x n, and Sample with weights too. Chosen and FirstAnswer hold a bounded
 // number of entries (65,536 unless told otherwise) and count what does not
 // fit. Attributes are peers' claims: LoadIn and CapacityIn bound them.
 //

@@ -145,6 +145,8 @@ func everyFilter() []struct {
 		{"Taking", Taking},
 		{"LeastLoaded1", LeastLoaded(LeastLoadedConfig{Sent: sent})},
 		{"LeastLoaded3", LeastLoaded(LeastLoadedConfig{N: 3, Sent: sent})},
+		{"Sample4", Sample(SampleConfig{N: 4})},
+		{"SampleWeighted4", Sample(SampleConfig{N: 4, Weight: func(s *channel.Sink) float64 { return float64(s.Node) }})},
 		{"ToOrigin", ToOrigin},
 		{"ByType", ByType(map[channel.Type]channel.Filter{"answer": ToOrigin}, None)},
 		{"ChosenRecord", chosen.Record},

@@ -4,21 +4,40 @@
 // It is pure. Its types are state machines: what happened goes in together
 // with the time, what is to be done comes out. Nothing here blocks, starts a
 // goroutine, reads a clock or knows of HTTP or channels, so that the agent,
-// tests in fake time and a simulator decide with the same code.
+// tests in fake time and the simulator decide with the same code.
+//
+// There are two of them. A Gate decides for one node alone and hands overflow
+// to its driver, which copies it to peers: the KECho paper's policy. A Core
+// decides for a node as the owner of its clients' requests and as a peer of the
+// other owners, and says what they tell each other.
 //
 // # Vocabulary
 //
 // The owner of a request is the node that its client is connected to; only
-// the owner moves it. A place is one request at the web server. Up to the
-// soft limit places are taken at once; above it a request may go elsewhere
-// (overflow), and also below it while overflow is raised, because the machine
-// and not the number of requests is at its limit; what nobody else takes, or may take, uses the places up to the
-// hard limit; then it waits in the queue, bounded in number and by the age of
-// its head.
+// the owner moves it. A place is one request at the web server. At a Gate
+// places are taken at once up to the soft limit; above it a request may go
+// elsewhere (overflow), and also below it while overflow is raised, because the
+// machine and not the number of requests is at its limit; what nobody else
+// takes, or may take, uses the places up to the hard limit; then it waits in the
+// queue, bounded in number and by the age of its head.
+//
+// At a Core there is one limit, and what waits is offered (pull): a small
+// message goes to a few peers, which keep a placeholder in their queue. The
+// first with a free place claims it, this node among them; the owner grants it
+// to the first claim, with the request, and cancels the other offers. So it
+// runs once, and nobody needs to know anybody's load. A peer may hold a place
+// for the answer to its claim. Where the round trip costs too much beside the
+// service, the request is pushed to the best of a few instead, which may
+// refuse; what none of them takes is offered after all. A guest is a peer's
+// request here. An epoch is one try: when the owner takes a request back,
+// because it was refused or its peer was lost, the next epoch begins and what is
+// said of the last is void. S is the mean service time, R the round trip to
+// peers, c the places.
 //
 // The queue is ordered by age, and a place that is free goes to the oldest who
 // may have it. So nothing waits while there is room for it, and what may yet
-// go to a peer is not in the way of what may not.
+// go to a peer is not in the way of what may not. At a Core an offer counts as
+// two services younger than it is: who is here comes first.
 //
 // # Use
 //
@@ -36,6 +55,25 @@
 //	case policy.Fail:     // 502: the web server is down and no peer took it
 //	}
 //
+// A Core is told what happens and appends what is to be done, in order:
+//
+//	out = core.Arrive(now, request, out[:0])      // a client's request
+//	out = core.Receive(now, peer, message, out)   // a peer's message
+//	out = core.Finish(now, request, took, res, out)
+//	out = core.Tick(now, out)                     // when core.Next says so
+//	for _, e := range out {
+//		switch e.Do {
+//		case policy.DoStart:  // give e.Request to the web server, then Finish
+//		case policy.DoSubmit: // an OUT-filter picks at most e.Most peers that
+//		                      // MayAsk allows; out = core.Sent(now, e.Request, e.Message, picked, out);
+//		                      // then e.Message goes to them
+//		case policy.DoSend:   // e.Message goes to e.To
+//		...
+//
+// The IN-filter drops an answer that is not from the peer that has the request
+// in its epoch; one that is kept is told with Answered. Who the peers are it
+// learns from Hear, Receive and PeerGone.
+//
 // # Concurrency
 //
 // None: the caller holds one lock around each state machine. Time is a
@@ -46,14 +84,32 @@
 //
 // The queue holds at most Limits.Queue requests; a request that is tried at
 // peers has no place kept there. One event costs at most the logarithm of the
-// queue's length. A budget holds at most its burst. Health ejects at most half
-// of the peers, for at most 10 s, and forgets one 20 s after its last failure
-// at the latest, when the next failure is noted.
+// queue's length.
+//
+// A Core keeps at most Config.Queue requests that wait here, 4,096 guests,
+// offers among them, none for longer than 10 minutes, and the names of the last
+// 4,096 guests that it began or refused, by which it knows what is repeated. A
+// request is pushed 3 times and refused 6 times at most; then it stays. A
+// message that is doubled and comes later than 4,096 guests after is not known
+// for that. A decision costs the logarithm of the queue and does not grow with
+// the number of peers; PeerGone, and SetUp when the web server is lost, cost a
+// walk over everything. A control message is counted with Config.MessageCost,
+// and they may cost 3 % of a core.
+//
+// A Core knows no classes of priority, no copies that race, and no start before
+// the grant.
+//
+// A budget holds at most its burst. Health ejects at most half of the peers, for
+// at most 10 s, and forgets one 20 s after its last failure at the latest, when
+// the next failure is noted.
 //
 // # Testing
 //
 // Scenario scripts in testdata drive a Gate event by event and hold what it
 // says against what is written there (go test -update writes it); script.run
 // in gate_test.go has their words. model_test.go has a naive gate that random
-// histories are held against.
+// histories are held against. For a Core they are in testdata/core, and
+// scene.run in core_test.go has the words; rig_test.go is cores with a network
+// that delivers, loses and doubles as a test says, and history_test.go drives it
+// by chance. Package sim has whole clusters.
 package policy

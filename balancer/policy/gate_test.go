@@ -14,13 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write what the gate says into the scripts")
+var update = flag.Bool("update", false, "write what is said into the scripts")
 
 // TestScenarios runs the scripts in testdata. A script is blocks of commands,
 // "----" and what they say, up to an empty line; "#" begins a comment. See
 // script.run for the commands.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
+	playAll(t, "testdata/*.txt", func() func([]string) (string, error) { return new(script).run })
+}
+
+// playAll plays the scripts that match, each on a new machine.
+func playAll(t *testing.T, pattern string, machine func() func(words []string) (string, error)) {
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts:", err)
 	}
@@ -30,7 +35,7 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := play(string(want))
+			got, err := play(string(want), machine())
 			if err != nil {
 				t.Fatal(file, err)
 			}
@@ -41,16 +46,15 @@ func TestScenarios(t *testing.T) {
 				return
 			}
 			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-				t.Error("the gate says otherwise (-update rewrites the script):\n" + diff)
+				t.Error("it says otherwise (-update rewrites the script):\n" + diff)
 			}
 		})
 	}
 }
 
 // play runs a script and returns it with what the commands said.
-func play(text string) (string, error) {
+func play(text string, run func(words []string) (string, error)) (string, error) {
 	var out strings.Builder
-	var s script
 	said, skip := "", false
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		command, _, _ := strings.Cut(line, "#")
@@ -64,7 +68,7 @@ func play(text string) (string, error) {
 		case skip:
 			continue // what it said before
 		case strings.TrimSpace(command) != "":
-			answer, err := s.run(strings.Fields(command))
+			answer, err := run(strings.Fields(command))
 			if err != nil {
 				return "", fmt.Errorf("line %d: %w", i+1, err)
 			}
@@ -267,7 +271,7 @@ func TestScriptErrors(t *testing.T) {
 		"gate\nback a\n----\n", "gate\narrive a\narrive a\n----\n", "gate\narrive\n----\n",
 		"gate\nat 2s\nat 1s\n----\n", "gate\nat\n----\n", "gate\njump\n----\n", "gate\nstate now\n----\n",
 	} {
-		if out, err := play(text); err == nil {
+		if out, err := play(text, new(script).run); err == nil {
 			t.Errorf("the script %q plays as %q", text, out)
 		}
 	}

@@ -1,0 +1,322 @@
+package policy
+
+import (
+	"errors"
+	"time"
+)
+
+// Config is a Core's. The zero values work but for Places.
+type Config struct {
+	// Places is how many requests the web server runs at once; at least 1.
+	// It matters more than the mode does: at 4 x the server's parallelism p99
+	// is 1.8 x (docs/design.md, "Policy").
+	Places int
+	// Queue is how many requests wait here at most, guests that were accepted
+	// among them. Zero: 1,024.
+	Queue int
+	// ShedAge is how old the oldest that waits may be before new requests are
+	// refused. Zero: 500 ms.
+	ShedAge time.Duration
+	// Timeout is how long a client waits that says nothing else. Zero: 5 s.
+	Timeout time.Duration
+	// Mode says how requests move. Zero: Auto.
+	Mode Mode
+	// Service is taken for the mean service time until one was measured.
+	// Zero: 20 ms.
+	Service time.Duration
+	// MessageCost is the CPU time of one control message, sent or received,
+	// for the governor. Zero: 10 µs.
+	MessageCost time.Duration
+}
+
+// Check says what is wrong with the configuration.
+func (cfg Config) Check() error {
+	switch {
+	case cfg.Places < 1:
+		return errors.New("there is not one place")
+	case cfg.Queue < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
+		return errors.New("a limit is below 0")
+	case cfg.Mode > Stay:
+		return errors.New("there is no such mode")
+	}
+	return nil
+}
+
+// maxGuests is how many requests of others a core keeps at most, offers among
+// them.
+const maxGuests = 4096
+
+// Core decides for one node, as the owner of its clients' requests and as a
+// peer of the other owners: see the package's documentation. Each method that
+// takes effects appends to them.
+type Core struct {
+	cfg      Config
+	governor governor
+	peers    peers
+	service  time.Duration // S
+	measured bool
+	trip     time.Duration // R
+	sick     bool
+	calls    callHistory
+	down     bool
+	draining bool
+
+	running int // places in use
+	held    int // places kept for claims
+	loose   int // claims without a place
+	queue   ageHeap
+	shadows ageHeap // placeholders
+	timers  ageHeap
+	lastID  uint64
+	own     map[uint64]*Request
+	guests  map[guestName]*Request
+	ended   memory
+	spare   []*Request // guests to be used again
+	count   Counts
+}
+
+// Counts is what a Core did since the start.
+type Counts struct {
+	Offered, Pushed     uint64 // messages
+	Granted             uint64 // claims that won
+	Control             uint64 // messages sent that carry no request
+	Refused             uint64 // pushes and grants that came back
+	Shed, Failed, Late  uint64 // requests without an answer, by effect
+	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
+}
+
+// NewCore makes a core with nothing in it. cfg must pass Check.
+func NewCore(cfg Config) *Core {
+	setDefault(&cfg.Queue, 1024)
+	setDefault(&cfg.ShedAge, 500*time.Millisecond)
+	setDefault(&cfg.Timeout, 5*time.Second)
+	setDefault(&cfg.Service, 20*time.Millisecond)
+	setDefault(&cfg.MessageCost, 10*time.Microsecond)
+	return &Core{
+		cfg: cfg, service: cfg.Service, trip: time.Millisecond,
+		governor: governor{cost: cfg.MessageCost, pulls: true},
+		queue:    ageHeap{by: waits}, shadows: ageHeap{by: offers}, timers: ageHeap{by: dues},
+		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
+	}
+}
+
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Arrive decides about a request of a client that has just come.
+func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
+	c.lastID++
+	asked, tried := r.asked[:0], r.tried[:0]
+	*r = Request{Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Timeout: r.Timeout, Data: r.Data,
+		id: c.lastID, arrived: now, key: now, asked: asked, tried: tried}
+	setDefault(&r.Timeout, c.cfg.Timeout)
+	r.deadline = now + r.Timeout
+	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
+	slow := r.Movable && c.slow() && len(c.peers.known) > 0
+	switch {
+	case idle && !slow:
+		c.own[r.id] = r
+		return c.start(r, out)
+	case c.sheds(now):
+		c.count.Shed++
+		return append(out, Effect{Do: DoShed, Request: r})
+	case c.down && !r.Movable:
+		c.count.Failed++
+		return append(out, Effect{Do: DoFail, Request: r})
+	}
+	if slow {
+		r.notBefore = now + c.patience()
+	}
+	c.own[r.id] = r
+	return c.dispatch(now, c.wait(now, r, out))
+}
+
+// wait queues an own request and looks for a peer.
+func (c *Core) wait(now time.Duration, r *Request, out []Effect) []Effect {
+	r.phase = queued
+	c.queue.add(r)
+	c.lookAgain(now, r, r.deadline)
+	return c.overflow(now, r, out)
+}
+
+// sheds reports whether new requests are refused: by the age of the queue's
+// head, not by a prediction, which refuses wrongly in a hot spot that peers
+// are draining (docs/design.md, "Policy").
+func (c *Core) sheds(now time.Duration) bool {
+	head := c.queue.first()
+	return c.queue.len() >= c.cfg.Queue || head != nil && now-head.key > c.cfg.ShedAge
+}
+
+// vacant is how many places are neither used nor kept.
+func (c *Core) vacant() int { return c.cfg.Places - c.running - c.held }
+
+// dispatch gives the places that are vacant to the oldest: to a request that is
+// here, or to a claim of one that was offered.
+func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
+	for !c.down && c.vacant() > 0 {
+		real, shadow := c.queue.first(), c.shadows.first()
+		if c.draining || c.sick || c.vacant() <= c.loose {
+			shadow = nil
+		}
+		switch {
+		case shadow != nil && (real == nil || shadow.key < real.key):
+			out = c.claim(now, shadow, out)
+		case real == nil || real.notBefore > now:
+			return out
+		default:
+			c.queue.remove(real)
+			out = c.start(real, out)
+		}
+	}
+	return out
+}
+
+// start gives r, which is in no heap but the timers, a place.
+func (c *Core) start(r *Request, out []Effect) []Effect {
+	c.timers.remove(r)
+	c.running++
+	c.count.Begun++
+	r.phase = running
+	if r.owner != 0 {
+		c.count.Guests++
+		c.ended.add(r.name())
+		out = c.send(r.owner, Message{Kind: Started, ID: r.id, Epoch: r.epoch}, out)
+	} else {
+		out = c.cancelOffers(r, 0, out)
+	}
+	return append(out, Effect{Do: DoStart, Request: r})
+}
+
+// Result is how it went at the web server.
+type Result uint8
+
+const (
+	// Served: there was an answer.
+	Served Result = iota
+	// Unreached: the request did not get there; it was not begun.
+	Unreached
+	// Broken: it was begun and there is no answer.
+	Broken
+	// Aborted: nobody needed it any more, which says nothing of the server.
+	Aborted
+)
+
+// Finish takes back the place of a request that ran here, took after its
+// start. An own request that has no answer may move on: then it is among the
+// effects. A guest's owner is told by the driver, or by Refuse when it was not
+// begun.
+func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Result, out []Effect) []Effect {
+	c.running--
+	if res == Served {
+		c.learn(took)
+	}
+	if res != Aborted {
+		c.calls.note(res == Served)
+		c.sick = c.calls.sick()
+	}
+	r.phase = absent
+	switch {
+	case r.owner != 0:
+		if res == Unreached {
+			out = c.send(r.owner, Message{Kind: Refuse, ID: r.id, Epoch: r.epoch}, out)
+		}
+		c.drop(r)
+	case res == Served || res == Aborted:
+		delete(c.own, r.id)
+	default:
+		out = c.again(now, r, res == Broken, out)
+	}
+	return c.dispatch(now, out)
+}
+
+// learn notes how long the web server took: weight .05.
+func (c *Core) learn(took time.Duration) {
+	if !c.measured {
+		c.measured, c.service = true, max(took, 1)
+		return
+	}
+	c.service = max(c.service+(took-c.service)/20, 1)
+}
+
+// Leave says that the client of an own request is gone, wherever the request
+// is. One that runs here keeps its place until Finish.
+func (c *Core) Leave(now time.Duration, r *Request, out []Effect) []Effect {
+	if c.own[r.id] != r || r.phase == running {
+		return out
+	}
+	out = c.release(now, r, out)
+	return c.dispatch(now, out)
+}
+
+// release lets go of an own request that does not run here.
+func (c *Core) release(now time.Duration, r *Request, out []Effect) []Effect {
+	c.queue.remove(r)
+	c.timers.remove(r)
+	out = c.cancelOffers(r, 0, out)
+	if r.phase == moved {
+		c.settle(r)
+		out = c.send(r.at, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+	}
+	r.phase = absent
+	delete(c.own, r.id)
+	return out
+}
+
+// SetUp says whether the web server can be reached.
+func (c *Core) SetUp(now time.Duration, up bool, out []Effect) []Effect {
+	c.down = !up
+	if c.down {
+		for _, r := range c.inOrder() {
+			if r.owner == 0 && r.phase == queued && !r.Movable {
+				out = c.fail(now, r, out)
+			}
+		}
+	}
+	return c.dispatch(now, out)
+}
+
+// Drain says that nothing more is taken from peers. What waits for a grant is
+// still served.
+func (c *Core) Drain() { c.draining = true }
+
+// SetRoundTrip says how long a message to a peer and its answer take.
+func (c *Core) SetRoundTrip(r time.Duration) { c.trip = max(r, time.Microsecond) }
+
+// Counts is what was done so far.
+func (c *Core) Counts() Counts { return c.count }
+
+// Report is what this node says of itself.
+func (c *Core) Report() Report {
+	places := c.cfg.Places
+	if c.down || c.draining || c.sick {
+		places = 0
+	}
+	return Report{Load: float64(c.running+c.queue.len()) / float64(c.cfg.Places), Places: places, Service: c.service}
+}
+
+// predicted is how long one more request would wait here.
+func (c *Core) predicted() time.Duration {
+	if c.vacant() > 0 && c.queue.len() == 0 {
+		return 0
+	}
+	return time.Duration(float64(c.queue.len()+1) * float64(c.service) / float64(c.cfg.Places))
+}
+
+// send appends a message to one peer.
+func (c *Core) send(to Peer, m Message, out []Effect) []Effect {
+	m.Report = c.Report()
+	if m.Kind != Grant && m.Kind != Push {
+		c.count.Control++
+		c.governor.count++
+	}
+	return append(out, Effect{Do: DoSend, To: to, Message: m})
+}
+
+func (c *Core) fail(now time.Duration, r *Request, out []Effect) []Effect {
+	c.count.Failed++
+	out = c.release(now, r, out)
+	return append(out, Effect{Do: DoFail, Request: r})
+}

@@ -1,0 +1,104 @@
+package policy
+
+import "time"
+
+// schedule has Tick look at r at the given time, instead of when it would have.
+func (c *Core) schedule(r *Request, at time.Duration) {
+	c.timers.remove(r)
+	r.due = at
+	c.timers.add(r)
+}
+
+// lookAgain has Tick look at an own request that waits at the given time, and
+// before that when it may start here.
+func (c *Core) lookAgain(now time.Duration, r *Request, at time.Duration) {
+	r.look = min(at, r.deadline)
+	if at = r.look; r.notBefore > now {
+		at = min(at, r.notBefore)
+	}
+	c.schedule(r, at)
+}
+
+// Next is when Tick has something to do if nothing else happens; false when it
+// has not.
+func (c *Core) Next() (at time.Duration, ok bool) {
+	if r := c.timers.first(); r != nil {
+		return r.due, true
+	}
+	return 0, false
+}
+
+// Tick does what is due: times that are over, offers that found nobody, claims
+// and peers that got no answer.
+func (c *Core) Tick(now time.Duration, out []Effect) []Effect {
+	for {
+		r := c.timers.first()
+		if r == nil || r.due > now {
+			return c.dispatch(now, out)
+		}
+		switch {
+		case r.owner != 0:
+			out = c.guestDue(now, r, out)
+		case r.deadline <= now:
+			c.count.Late++
+			out = c.release(now, r, out)
+			out = append(out, Effect{Do: DoExpire, Request: r})
+		case r.phase == moved:
+			out = c.quiet(now, r, out)
+		default:
+			out = c.ownDue(now, r, out)
+		}
+	}
+}
+
+// ownDue gives an own request that still waits its next chance: a second round
+// of offers, another look for a peer to push to. While the web server is down
+// peers are its only chance, and those that were asked may be again.
+func (c *Core) ownDue(now time.Duration, r *Request, out []Effect) []Effect {
+	if r.look > now { // it may start here from now on
+		c.schedule(r, r.look)
+		return out
+	}
+	c.lookAgain(now, r, r.deadline)
+	switch {
+	case r.phase != queued:
+		return out
+	case c.down:
+		out = c.cancelOffers(r, 0, out)
+		r.epoch++
+		r.tried, r.tries, r.rounds = r.tried[:0], 0, 0
+		return c.overflow(now, r, out)
+	case r.rounds < 2:
+		return c.overflow(now, r, out)
+	}
+	return out
+}
+
+// quiet is what becomes of a request whose peer has said nothing: that counts
+// against the peer, and the request goes elsewhere if it may be begun
+// twice. If it may not, an answer may yet come.
+func (c *Core) quiet(now time.Duration, r *Request, out []Effect) []Effect {
+	c.schedule(r, r.deadline)
+	c.settle(r)
+	c.peers.fail(now, r.at)
+	if !r.Repeatable || r.lost {
+		return out
+	}
+	out = c.send(r.at, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+	return c.again(now, r, true, out)
+}
+
+// guestDue ends a guest whose time is over, and what a claim has kept when
+// nothing came. The claim itself stays: a grant may be late, and must find it.
+func (c *Core) guestDue(now time.Duration, g *Request, out []Effect) []Effect {
+	if g.deadline > now {
+		c.unhold(g)
+		c.schedule(g, g.deadline)
+		return out
+	}
+	if g.phase == queued {
+		c.ended.add(g.name())
+	}
+	c.drop(g)
+	return out
+}

@@ -1,0 +1,39 @@
+package policy
+
+// Do is what the driver of a Core is to do.
+type Do uint8
+
+// The effects.
+const (
+	// DoStart: give the request to this node's web server; then Finish.
+	DoStart Do = iota + 1
+	// DoSubmit: have an OUT-filter pick at most Most peers for Message, an
+	// offer or a push, of those that Core.MayAsk allows. Then say with Sent
+	// who was picked, before the message goes out to them.
+	DoSubmit
+	// DoSend: send Message to the peer To.
+	DoSend
+	// DoAbort: the owner of this guest needs it no more: end what it does at
+	// the web server; then Finish. It is said once.
+	DoAbort
+	// DoShed: answer 503, there is too much to do.
+	DoShed
+	// DoFail: answer 502, nobody can serve it or its peer was lost.
+	DoFail
+	// DoExpire: answer 504, its time is over.
+	DoExpire
+)
+
+// String is the effect's name in lower case.
+func (d Do) String() string {
+	return [...]string{"nothing", "start", "submit", "send", "abort", "shed", "fail", "expire"}[d]
+}
+
+// Effect is one thing to do. Effects are to be done in their order.
+type Effect struct {
+	Do      Do
+	Request *Request // not for DoSend
+	To      Peer     // DoSend
+	Most    int      // DoSubmit
+	Message Message  // DoSend, DoSubmit
+}

@@ -1,0 +1,89 @@
+package policy
+
+import "time"
+
+// Mode says how requests move to peers.
+type Mode uint8
+
+const (
+	// Auto pulls where offers are cheap beside the service and pushes where
+	// they are not.
+	Auto Mode = iota
+	// Pull offers: a peer with a free place claims.
+	Pull
+	// Pushes sends to the best of a few peers, which may refuse.
+	Pushes
+	// Stay moves nothing.
+	Stay
+)
+
+// String is the mode's name as configuration has it.
+func (m Mode) String() string { return [...]string{"auto", "offers", "push", "none"}[m] }
+
+// What an offer's round trip may cost beside a service,
+// and what control messages may cost beside the machine.
+const (
+	pullBelow  = 0.10 // of S: c·R
+	pushAbove  = 0.15
+	fewAbove   = 0.05 // half as many copies
+	fewCopies  = 2
+	maxControl = 0.03 // of a core
+	window     = 100 * time.Millisecond
+)
+
+// governor bounds what balancing itself costs: messages are counted, and when
+// they take more than their share of a core fewer copies are offered.
+type governor struct {
+	cost  time.Duration // of a message
+	since time.Duration
+	count int
+	level int // index in copies
+	pulls bool
+}
+
+// copiesAt is how many peers are offered a request at each level.
+var copiesAt = [...]int{4, 2, 1, 0}
+
+// note counts n control messages.
+func (g *governor) note(now time.Duration, n int) {
+	g.count += n
+	passed := now - g.since
+	if passed < window {
+		return
+	}
+	share := float64(g.cost) * float64(g.count) / float64(passed)
+	switch {
+	case share > maxControl:
+		g.level = min(g.level+1, len(copiesAt)-1)
+	case share < maxControl/2:
+		g.level = max(g.level-1, 0)
+	}
+	g.since, g.count = now, 0
+}
+
+// pulling decides between offers and pushes; in between it stays as it was.
+func (c *Core) pulling(r *Request) bool {
+	switch c.cfg.Mode {
+	case Pull:
+		return true
+	case Pushes:
+		return r.Large
+	}
+	cost := float64(c.cfg.Places) * float64(c.trip) / float64(c.service)
+	if cost <= pullBelow {
+		c.governor.pulls = true
+	} else if cost > pushAbove {
+		c.governor.pulls = false
+	}
+	return c.governor.pulls || r.Large
+}
+
+// copies is how many peers a request is offered to now.
+func (c *Core) copies(now time.Duration) int {
+	c.governor.note(now, 0)
+	n := copiesAt[c.governor.level]
+	if float64(c.cfg.Places)*float64(c.trip) > fewAbove*float64(c.service) {
+		n = min(n, fewCopies)
+	}
+	return n
+}

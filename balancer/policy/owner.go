@@ -1,0 +1,259 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	maxPushes  = 3                     // of one request
+	maxRefused = 6                     // of one request, granted or pushed: then it stays
+	leastQuiet = 50 * time.Millisecond // a peer that has a request may be silent
+	leastLook  = time.Millisecond      // between looks for a peer
+)
+
+// overflow looks for a peer for an own request that is queued.
+func (c *Core) overflow(now time.Duration, r *Request, out []Effect) []Effect {
+	if !r.Movable || c.cfg.Mode == Stay || len(c.peers.known) == 0 && !c.down {
+		return out
+	}
+	if r.refused >= maxRefused {
+		return c.unwanted(now, r, out)
+	}
+	// It stands in the queue itself. Below 2R and as much again nothing is
+	// gained by asking.
+	wait := time.Duration(float64(c.queue.len()) * float64(c.service) / float64(c.cfg.Places))
+	if wait <= 3*c.trip && !c.down && r.notBefore <= now {
+		return out
+	}
+	if !c.pulling(r) && r.tries < maxPushes {
+		return c.push(now, r, wait, out)
+	}
+	return c.offer(now, r, out)
+}
+
+// offer has r offered to as many peers as the governor allows.
+func (c *Core) offer(now time.Duration, r *Request, out []Effect) []Effect {
+	k := c.copies(now)
+	if k == 0 {
+		c.lookAgain(now, r, now+window)
+		return out
+	}
+	r.rounds++
+	c.lookAgain(now, r, now+max(2*c.service, leastLook))
+	return append(out, Effect{Do: DoSubmit, Request: r, Most: k, Message: c.message(Offer, now, r)})
+}
+
+// push takes r out of the queue while the driver looks for a peer where it
+// would wait less.
+func (c *Core) push(now time.Duration, r *Request, wait time.Duration, out []Effect) []Effect {
+	c.queue.remove(r)
+	r.phase = asking
+	m := c.message(Push, now, r)
+	m.Data = r.Data
+	m.MaxWait = wait - c.trip
+	if c.down {
+		m.MaxWait = r.deadline - now
+	}
+	return append(out, Effect{Do: DoSubmit, Request: r, Most: 1, Message: m})
+}
+
+func (c *Core) message(kind Kind, now time.Duration, r *Request) Message {
+	return Message{Kind: kind, ID: r.id, Epoch: r.epoch, Age: now - r.arrived, Left: r.deadline - now,
+		Report: c.Report()}
+}
+
+// Sent says who was picked for a submission, m being its message. It is to be
+// called once for each submission, with nobody when nobody was picked, before
+// the message goes out; what it appends is to be done after. peers is not kept.
+func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out []Effect) []Effect {
+	expected := queued
+	if m.Kind == Push {
+		expected = asking
+		c.count.Pushed += uint64(len(peers))
+	} else {
+		c.count.Offered += uint64(len(peers))
+		c.count.Control += uint64(len(peers))
+		c.governor.note(now, len(peers))
+	}
+	switch {
+	case c.own[m.ID] != r || r.epoch != m.Epoch || r.phase != expected:
+		for _, p := range peers { // it was started meanwhile, or its client is gone
+			out = c.send(p, Message{Kind: Cancel, ID: m.ID, Epoch: m.Epoch}, out)
+		}
+		return out
+	case m.Kind == Push && len(peers) > 0:
+		r.tries++
+		r.tried = append(r.tried, peers[0])
+		c.move(now, r, peers[0])
+		return out
+	case m.Kind == Push:
+		return c.unpushed(now, r, out)
+	}
+	r.tried = append(r.tried, peers...)
+	r.asked = append(r.asked, peers...)
+	return c.unwanted(now, r, out)
+}
+
+// unpushed puts a request back that no peer promises to serve sooner. Whoever
+// has a place free before this node may still claim it.
+func (c *Core) unpushed(now time.Duration, r *Request, out []Effect) []Effect {
+	r.phase = queued
+	c.queue.add(r)
+	c.lookAgain(now, r, now+max(c.service, leastLook))
+	if out = c.dispatch(now, out); r.phase != queued {
+		return out
+	}
+	return c.offer(now, r, out)
+}
+
+// unwanted fails a request that can neither run here nor was wanted elsewhere.
+func (c *Core) unwanted(now time.Duration, r *Request, out []Effect) []Effect {
+	if c.down && len(r.asked) == 0 {
+		return c.fail(now, r, out)
+	}
+	return out
+}
+
+// move notes that r is at p from now on.
+func (c *Core) move(now time.Duration, r *Request, p Peer) {
+	r.phase, r.at, r.counted = moved, p, true
+	c.peers.count(p, 1)
+	c.schedule(r, min(now+max(4*c.trip, leastQuiet), r.deadline))
+}
+
+// settle notes that the peer which has r said something, so that its load
+// counts r from now on.
+func (c *Core) settle(r *Request) {
+	if r.counted {
+		r.counted = false
+		c.peers.count(r.at, -1)
+	}
+}
+
+// onClaim grants the request to the first who claims it. Who comes later was
+// sent a cancel already.
+func (c *Core) onClaim(now time.Duration, from Peer, m Message, out []Effect) []Effect {
+	r := c.own[m.ID]
+	if r == nil || r.epoch != m.Epoch || r.phase != queued {
+		return out
+	}
+	i := slices.Index(r.asked, from)
+	if i < 0 {
+		return out
+	}
+	if r.deadline-now <= c.median() || c.peers.health.Ejected(now, from) {
+		r.asked = slices.Delete(r.asked, i, i+1)
+		return c.send(from, Message{Kind: Deny, ID: r.id, Epoch: r.epoch}, out)
+	}
+	c.count.Granted++
+	c.queue.remove(r)
+	c.move(now, r, from)
+	grant := c.message(Grant, now, r)
+	grant.Data = r.Data
+	out = append(out, Effect{Do: DoSend, Request: r, To: from, Message: grant})
+	return c.cancelOffers(r, from, out)
+}
+
+// cancelOffers takes back every offer of r but the one to the peer that is
+// spared.
+func (c *Core) cancelOffers(r *Request, spared Peer, out []Effect) []Effect {
+	for _, p := range r.asked {
+		if p != spared {
+			out = c.send(p, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+		}
+	}
+	r.asked = r.asked[:0]
+	return out
+}
+
+// onWord hears what the peer that has r says of it: started, queued or
+// refused.
+func (c *Core) onWord(now time.Duration, from Peer, m Message, out []Effect) []Effect {
+	r := c.own[m.ID]
+	if r == nil || r.epoch != m.Epoch || r.phase != moved || r.at != from {
+		return out
+	}
+	c.settle(r)
+	if m.Kind != Refuse {
+		c.schedule(r, r.deadline)
+		return out
+	}
+	c.count.Refused++
+	r.refused++
+	return c.retake(now, r, out)
+}
+
+// retake puts a request back that was not served where it was sent, at its old
+// age. After this node's own server peers come first.
+func (c *Core) retake(now time.Duration, r *Request, out []Effect) []Effect {
+	r.notBefore = 0
+	if r.at == 0 && len(c.peers.known) > 0 {
+		r.notBefore = now + max(c.patience(), 4*c.trip)
+	}
+	c.settle(r)
+	r.epoch++
+	r.rounds = 0
+	if c.pulling(r) {
+		r.tried = append(r.tried[:0], r.at) // not that one, for now
+	}
+	r.at, r.phase = 0, queued
+	c.queue.add(r)
+	c.lookAgain(now, r, r.deadline)
+	if out = c.dispatch(now, out); r.phase != queued {
+		return out
+	}
+	return c.overflow(now, r, out)
+}
+
+// again decides about an own request that has no answer from where it was
+// sent: back into the queue if nobody begun it, or if it may be begun twice
+// and was not yet; otherwise it fails.
+func (c *Core) again(now time.Duration, r *Request, begun bool, out []Effect) []Effect {
+	if begun && !r.Repeatable || r.lost || !r.Movable || r.deadline <= now {
+		return c.fail(now, r, out)
+	}
+	r.lost = true
+	c.count.Lost++
+	return c.retake(now, r, out)
+}
+
+// Answered says that the head of the answer has come from the peer that has r,
+// in this epoch: the core is done with it.
+func (c *Core) Answered(r *Request) {
+	if c.own[r.id] != r || r.phase != moved {
+		return
+	}
+	c.settle(r)
+	c.peers.good(r.at)
+	c.timers.remove(r)
+	r.phase = absent
+	delete(c.own, r.id)
+}
+
+// NoAnswer says that the peer which has r, in this epoch, has no answer for
+// it; begun says that its web server may have begun it.
+func (c *Core) NoAnswer(now time.Duration, r *Request, begun bool, out []Effect) []Effect {
+	if c.own[r.id] != r || r.phase != moved {
+		return out
+	}
+	c.peers.fail(now, r.at)
+	return c.again(now, r, begun, out)
+}
+
+// PeerGone says that a peer left or its link is broken for good.
+func (c *Core) PeerGone(now time.Duration, p Peer, out []Effect) []Effect {
+	c.peers.forget(p)
+	for _, r := range c.inOrder() {
+		switch {
+		case r.owner == p:
+			out = c.onCancel(r, out)
+		case r.owner == 0 && r.phase == moved && r.at == p:
+			r.counted = false
+			out = c.again(now, r, true, out)
+		case r.owner == 0:
+			r.asked = slices.DeleteFunc(r.asked, func(q Peer) bool { return q == p })
+		}
+	}
+	return c.dispatch(now, out)
+}

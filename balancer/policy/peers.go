@@ -1,0 +1,186 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+// medianOf is how many peers the median service time is taken of at most, and
+// medianEvery how often: a decision must not cost more in a larger cluster.
+const (
+	medianOf    = 64
+	medianEvery = 100 * time.Millisecond
+)
+
+// peers is what a core knows of the others.
+type peers struct {
+	index  map[Peer]int
+	known  []known
+	turn   int // where the next sample begins
+	median time.Duration
+	at     time.Duration
+	sample []time.Duration
+	health Health[Peer]
+}
+
+type known struct {
+	peer   Peer
+	report Report
+	heard  time.Duration
+	sent   int // on their way there and not in what it reported
+	failed int // in a row
+}
+
+// find is the entry of p, made if need be. It is valid until the next call.
+func (ps *peers) find(p Peer) *known {
+	i, ok := ps.index[p]
+	if !ok {
+		if ps.index == nil {
+			ps.index = make(map[Peer]int)
+		}
+		i = len(ps.known)
+		ps.index[p] = i
+		ps.known = append(ps.known, known{peer: p})
+	}
+	return &ps.known[i]
+}
+
+// hear notes what p says of itself, unless nobody can honestly say it: then p
+// is as it was.
+func (ps *peers) hear(now time.Duration, p Peer, r Report) {
+	k := ps.find(p)
+	if !r.possible() {
+		return
+	}
+	k.report, k.heard = r, now
+	if now-ps.at >= medianEvery || ps.median == 0 {
+		ps.settle(now)
+	}
+}
+
+// settle takes the median of the next few peers.
+func (ps *peers) settle(now time.Duration) {
+	ps.at, ps.sample = now, ps.sample[:0]
+	for range min(len(ps.known), medianOf) {
+		ps.turn = (ps.turn + 1) % len(ps.known)
+		if s := ps.known[ps.turn].report.Service; s > 0 {
+			ps.sample = append(ps.sample, s)
+		}
+	}
+	if len(ps.sample) == 0 {
+		return
+	}
+	slices.Sort(ps.sample)
+	ps.median = ps.sample[(len(ps.sample)-1)/2]
+}
+
+// forget drops a peer that is gone.
+func (ps *peers) forget(p Peer) {
+	ps.health.Gone(p)
+	i, ok := ps.index[p]
+	if !ok {
+		return
+	}
+	last := len(ps.known) - 1
+	ps.known[i] = ps.known[last]
+	ps.index[ps.known[i].peer] = i
+	ps.known = ps.known[:last]
+	delete(ps.index, p)
+}
+
+// failuresInRow are as many as have a peer left alone.
+const failuresInRow = 3
+
+// fail notes that a request to p has no answer, or that p is silent about it.
+func (ps *peers) fail(now time.Duration, p Peer) {
+	k := ps.find(p)
+	if k.failed++; k.failed >= failuresInRow {
+		k.failed = 0
+		ps.health.Failed(now, p, len(ps.known))
+	}
+}
+
+// good notes that p did what was asked.
+func (ps *peers) good(p Peer) {
+	ps.find(p).failed = 0
+	ps.health.Answered(p)
+}
+
+// count adds n to what is on its way to p.
+func (ps *peers) count(p Peer, n int) {
+	k := ps.find(p)
+	k.sent = max(k.sent+n, 0)
+}
+
+// Heard is what p last said of itself; false when nothing was heard.
+func (c *Core) Heard(p Peer) (Report, bool) {
+	i, ok := c.peers.index[p]
+	if !ok {
+		return Report{}, false
+	}
+	return c.peers.known[i].report, c.peers.known[i].report.Service > 0
+}
+
+// InFlight is how many requests are on their way to p that its load, as it was
+// last heard, does not count.
+func (c *Core) InFlight(p Peer) int {
+	if i, ok := c.peers.index[p]; ok {
+		return c.peers.known[i].sent
+	}
+	return 0
+}
+
+// MayAsk reports whether a submission for r may go to p: it was not asked
+// before, and has not failed lately.
+func (c *Core) MayAsk(now time.Duration, r *Request, p Peer) bool {
+	return !slices.Contains(r.tried, p) && !c.peers.health.Ejected(now, p)
+}
+
+// Promises reports whether p, by what was heard of it and sent to it since,
+// would have a request wait less than maxWait: the condition for a push. What
+// it had to do when it was heard is taken for done as time passes, and one that
+// was never heard for idle: a refusal costs little and says how it is, while a
+// peer that is not asked stays as busy as it once was.
+func (c *Core) Promises(now time.Duration, p Peer, maxWait time.Duration) bool {
+	i, ok := c.peers.index[p]
+	if !ok {
+		return true
+	}
+	k := &c.peers.known[i]
+	return k.report.Service == 0 || k.report.Wait(k.sent)-(now-k.heard) < maxWait
+}
+
+// Weight is how often p should be picked beside others: its speed, as a share
+// of the median's, from 1/4 to 4.
+func (c *Core) Weight(p Peer) float64 {
+	report, ok := c.Heard(p)
+	if !ok || report.Places <= 0 {
+		return 1
+	}
+	speed := float64(report.Places) / float64(c.cfg.Places) * float64(c.peers.median) / float64(report.Service)
+	return min(max(speed, 0.25), 4)
+}
+
+// patience is how long an own request waits for a faster peer, or for a sound
+// one while this node's server fails: then what finds no peer in time is the
+// probe that shows when the server is well again.
+func (c *Core) patience() time.Duration {
+	if c.sick {
+		return max(c.median(), 4*c.trip)
+	}
+	return c.trip * 3 / 2
+}
+
+// slow reports whether this node takes much longer for a request than the
+// others, or fails.
+func (c *Core) slow() bool {
+	return c.cfg.Mode != Stay && float64(c.service) > 1.3*float64(c.median()) || c.sick
+}
+
+// median is the usual service time of a node.
+func (c *Core) median() time.Duration {
+	if c.peers.median == 0 {
+		return c.service
+	}
+	return c.peers.median
+}

@@ -1,0 +1,71 @@
+package policy
+
+import "time"
+
+// Request is one request at a Core. What is exported is the driver's to set
+// before Arrive; all else belongs to the Core. It may be used again once the
+// Core is done with it: after Answered, Leave, or Finish, and after DoShed,
+// DoFail and DoExpire.
+type Request struct {
+	// Movable says that a peer may serve the request.
+	Movable bool
+	// Repeatable says that it may be begun twice: it is idempotent.
+	Repeatable bool
+	// Large says that its body is not worth sending for a refusal: over
+	// 64 KiB, or of unknown length. It is offered, never pushed.
+	Large bool
+	// Timeout is how long its client waits. Zero: Config.Timeout.
+	Timeout time.Duration
+	// Data is the driver's; a guest has its Message's.
+	Data any
+
+	id       uint64
+	epoch    uint32
+	owner    Peer // zero: this node
+	phase    phase
+	arrived  time.Duration // at the owner, on the clock here
+	key      time.Duration // its place in the queue: older first
+	deadline time.Duration
+	due      time.Duration // when time alone changes something
+	slot     [3]int        // in the heap of each kind, from 1; 0: not in it
+
+	// Of an own request.
+	notBefore time.Duration // not started here before: a faster peer may claim it
+	look      time.Duration // when to look for a peer again
+	asked     []Peer        // have a live offer
+	tried     []Peer        // are not asked again in this epoch
+	tries     int           // pushes
+	refused   int           // pushes and grants
+	rounds    int           // of offers
+	at        Peer          // who has it, when away
+	counted   bool          // not yet in the load heard from at
+	lost      bool          // it was begun once and repeated, or failed here
+
+	// Of a guest.
+	holds bool // a place is kept for the answer to the claim
+	loose bool // claimed without keeping a place
+	// aborted says that DoAbort was said.
+	aborted bool
+}
+
+// ID is the request's number at its owner.
+func (r *Request) ID() uint64 { return r.id }
+
+// Epoch is how often the owner took the request back.
+func (r *Request) Epoch() uint32 { return r.epoch }
+
+// Owner is the peer that a guest belongs to; zero for an own request.
+func (r *Request) Owner() Peer { return r.owner }
+
+// phase is where a request is.
+type phase uint8
+
+const (
+	absent      phase = iota // not in the core
+	queued                   // waits for a place here
+	asking                   // own: the driver picks whom it is pushed to
+	moved                    // own: at a peer
+	placeholder              // guest: offered, not claimed
+	claimed                  // guest: claimed, not answered
+	running                  // at the web server here
+)

@@ -1,0 +1,43 @@
+// Package sim is a cluster of nodes simulated event by event: the decision
+// core of the balancer (policy.Core) and the filters of its channel, in a
+// network and before web servers that are only times on a clock.
+//
+// It holds the policy to its goal: every request answered as if the cluster
+// were one server with one queue. It has no copy of the policy. What it adds
+// is who arrives when, how long a request takes, how long a message takes.
+//
+// # Vocabulary
+//
+// A scenario is arrivals, services and faults; a policy is who decides:
+//
+//	none        every node for itself
+//	paper       the KECho paper's: after 2.5 s to the least loaded by reports
+//	            once a second (policy.Gate)
+//	push        to the best of 8 sampled, who may refuse (policy.Core)
+//	offers      late binding: offer, claim, grant (policy.Core)
+//	auto        the product's default: offers, or push (policy.Core)
+//	jsq         limit: the shortest queue, known perfectly, at no cost
+//	central     limit: one queue for all places, at no cost
+//
+// # Use
+//
+//	s, err := sim.Named("hot-4x")
+//	result, err := sim.Run(ctx, sim.Config{Scenario: s, Policy: sim.Auto, Nodes: 8, Seconds: 600})
+//
+// Every purpose has its own random stream, so that all policies see the same
+// arrivals, sizes and faults: Ratio of two results of one Config and seed
+// compares policies and nothing else.
+//
+// # Concurrency
+//
+// None inside: one run is one loop on the caller's goroutine. Runs share
+// nothing and may go on at once.
+//
+// # Limits
+//
+// Memory grows with nodes x peers heard, and with requests (4 bytes each). The
+// network keeps the order of messages between two nodes; bodies cost nothing
+// but the delay. The reports of policy paper are heard by all at once.
+//
+// The tests need no helper package.
+package sim

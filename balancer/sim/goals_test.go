@@ -1,0 +1,51 @@
+//go:build !race
+
+package sim
+
+import (
+	"math"
+	"testing"
+)
+
+// Nothing in a run is concurrent, and under the race detector these would take
+// most of a minute.
+
+// TestGoals holds the core to the goals of docs/sim.md, with as much slack as so short a
+// run needs: 120 s are 20,000 requests, the table was made with more.
+func TestGoals(t *testing.T) {
+	for name, most := range map[string]float64{
+		"uniform-.5": 1.10, "uniform-.8": 1.12, "uniform-.9": 1.25, "uniform-.95": 1.25,
+		"hot-4x": 1.10, "hot-6x": 1.25, "three-hot": 1.25, "zipf-.8": 1.12, "flash": 1.12, "slow-node": 1.15,
+		"mixed": 1.25, "death": 1.10, "lognormal-.8": 1.15, "bimodal-.8": 1.12, "fixed-.9": 1.25,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			central, ours := simulate(t, name, Central, 120), simulate(t, name, Auto, 120)
+			if got := ours.P99 / central.P99; got > most {
+				t.Errorf("p99 is %.3f x the central queue's, want at most %.2f", got, most)
+			}
+			if ours.Requests < 1000 || ours.Twice > ours.Requests/1000 || ours.Refused > .002 || ours.Wasted > .002 {
+				t.Errorf("not an honest ratio: %+v", ours)
+			}
+		})
+	}
+}
+
+// TestTheory: one node alone is M/M/1, all together M/M/8.
+func TestTheory(t *testing.T) {
+	s := Scenario{Name: "one", Base: .5}
+	r, err := Run(t.Context(), Config{Scenario: s, Policy: None, Nodes: 1, Seconds: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 76.0; math.Abs(r.Mean-want) > 3 {
+		t.Errorf("M/M/1 at .5 answers in %.1f ms, want %.1f", r.Mean, want)
+	}
+	if want := 76 * math.Log(100); math.Abs(r.P99-want) > 20 {
+		t.Errorf("its p99 is %.1f ms, want %.1f", r.P99, want)
+	}
+	// Erlang C for 8 servers at .8: 0.43 wait, 10.2 ms in the mean.
+	if r := simulate(t, "uniform-.8", Central, 1000); math.Abs(r.Mean-48.2) > 2.5 {
+		t.Errorf("M/M/8 at .8 answers in %.1f ms, want 48.2", r.Mean)
+	}
+}

@@ -1,0 +1,22 @@
+package sim
+
+import (
+	"time"
+
+	"kecho/balancer/policy"
+)
+
+// job is one request of a client.
+type job struct {
+	policy.Request
+	ticket  policy.Ticket // of policy paper
+	arrived time.Duration
+	size    time.Duration
+	node    int           // its owner
+	began   time.Duration // last
+	starts  int
+	over    bool
+	run     uint64        // that may finish: the limits
+	tried   uint64        // peers, by bits: policy paper
+	way     time.Duration // of the answer: policy paper
+}

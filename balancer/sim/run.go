@@ -1,0 +1,132 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kecho/balancer/policy"
+)
+
+// Policy is who decides; see the package's documentation.
+type Policy string
+
+// The policies.
+const (
+	None    Policy = "none"
+	Paper   Policy = "paper"
+	Push    Policy = "push"
+	Offers  Policy = "offers"
+	Auto    Policy = "auto"
+	JSQ     Policy = "jsq"
+	Central Policy = "central"
+)
+
+// Policies is all of them.
+func Policies() []Policy { return []Policy{None, Paper, Push, Offers, Auto, JSQ, Central} }
+
+// Config is one run. Its zero values work but for Scenario and Policy.
+type Config struct {
+	Scenario Scenario
+	Policy   Policy
+	// Nodes. Zero: 8.
+	Nodes int
+	// Seconds of simulated time. Zero: 120. The first tenth is not measured.
+	Seconds float64
+	// Delay of a message, one way. Zero: 500 µs.
+	Delay time.Duration
+	// Loss is the share of control messages and grants that get lost.
+	Loss float64
+	// Reports is how often nodes tell each other their load besides what rides
+	// on messages. Zero: never; but every second with Paper.
+	Reports time.Duration
+	// Timeout is how long a client waits. Zero: 5 s.
+	Timeout time.Duration
+	// Seed of the random streams.
+	Seed uint64
+	// Progress, when set, is called now and then with the share that is done.
+	Progress func(share float64)
+}
+
+func (cfg Config) length() time.Duration { return time.Duration(cfg.Seconds * float64(time.Second)) }
+
+func (cfg *Config) defaults() {
+	cfg.Scenario.defaults()
+	if cfg.Nodes == 0 {
+		cfg.Nodes = 8
+	}
+	if cfg.Seconds == 0 {
+		cfg.Seconds = 120
+	}
+	if cfg.Delay == 0 {
+		cfg.Delay = 500 * time.Microsecond
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 5 * time.Second
+	}
+	if cfg.Reports == 0 && cfg.Policy == Paper {
+		cfg.Reports = time.Second
+	}
+}
+
+// Check says what is wrong with the configuration.
+func (cfg Config) Check() error {
+	cfg.defaults()
+	switch {
+	case cfg.Nodes < 1:
+		return errors.New("there is no node")
+	case cfg.Policy == Paper && cfg.Nodes > 64:
+		return errors.New("policy paper goes up to 64 nodes")
+	case !(cfg.Seconds > 0) || cfg.Seconds > 1e6:
+		return errors.New("the time is not above 0, or over 1e6 s")
+	case !(cfg.Loss >= 0 && cfg.Loss < 1):
+		return errors.New("the loss is not in [0, 1)")
+	case cfg.Delay < 0 || cfg.Reports < 0 || cfg.Timeout < 0:
+		return errors.New("a time is below 0")
+	case !(cfg.Scenario.Base > 0) || cfg.Scenario.Service <= 0 || cfg.Scenario.Places < 1:
+		return errors.New("the scenario has no load, no service or no place")
+	case !slices.Contains(Policies(), cfg.Policy):
+		return fmt.Errorf("there is no policy %q; there are %v", cfg.Policy, Policies())
+	}
+	return nil
+}
+
+// cluster is the servers under one policy.
+type cluster interface {
+	// arrive takes a client's request.
+	arrive(j *job)
+	// handle does what was planned.
+	handle(e event)
+}
+
+// Run simulates. It returns the cause when ctx ends first.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	if err := cfg.Check(); err != nil {
+		return Result{}, err
+	}
+	cfg.defaults()
+	w := &world{cfg: cfg, clients: newSource(cfg), faults: stream(cfg.Seed, "faults"),
+		warm: cfg.length() / 10}
+	var c cluster
+	switch cfg.Policy {
+	case Paper:
+		c = newGates(w)
+	case Central, JSQ:
+		c = newIdeal(w)
+	default:
+		c = newCores(w)
+	}
+	if err := w.run(ctx, c); err != nil {
+		return Result{}, err
+	}
+	r := w.result()
+	if cores, ok := c.(*cores); ok {
+		r.addCounts(cores.counts(), w.requests)
+	}
+	return r, nil
+}
+
+// modes of the core, by policy.
+var modes = map[Policy]policy.Mode{None: policy.Stay, Push: policy.Pushes, Offers: policy.Pull, Auto: policy.Auto}

@@ -1,0 +1,140 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Scenario is who arrives where, how long a service takes, and what breaks.
+// Loads are in what one usual node can do: 1 is a node at its capacity.
+type Scenario struct {
+	Name string
+	// Places of each node. Zero: 1.
+	Places int
+	// Service is the mean at a node of speed 1. Zero: 38 ms, the paper's.
+	Service time.Duration
+	// Dist is the distribution of services. Zero: Exponential.
+	Dist Dist
+	// Base is the load at each node that is not hot.
+	Base float64
+	// Hot nodes, of 8, have the load HotAt; a larger cluster has more of them.
+	Hot   int
+	HotAt float64
+	// Zipf spreads the load Base x nodes by rank, the most popular first.
+	Zipf bool
+	// Surge is the load at the first node (of 8) for an eighth of the time,
+	// from the middle on.
+	Surge float64
+	// Speeds of the nodes, repeated to all. Nil: 1.
+	Speeds []float64
+	// Death ends one node (of 8) at the middle, for a sixth of the time; its
+	// clients go to the others.
+	Death bool
+	// Hole makes the server of one node (of 8) fail every request at once, from
+	// the middle on: a black hole for whoever looks for idle servers.
+	Hole bool
+}
+
+// Scenarios is those that have a name, in the order of docs/sim.md.
+func Scenarios() []Scenario {
+	slow := []float64{1, 1, 1, 1.0 / 3, 1, 1, 1, 1}
+	list := []Scenario{
+		{Name: "uniform-.3", Base: .3}, {Name: "uniform-.5", Base: .5}, {Name: "uniform-.8", Base: .8},
+		{Name: "uniform-.9", Base: .9}, {Name: "uniform-.95", Base: .95},
+		{Name: "hot-4x", Base: .25, Hot: 1, HotAt: 4}, {Name: "hot-6x", Base: .15, Hot: 1, HotAt: 6},
+		{Name: "three-hot", Base: .2, Hot: 3, HotAt: 2},
+		{Name: "zipf-.8", Base: .8, Zipf: true}, {Name: "flash", Base: .4, Surge: 4},
+		{Name: "slow-node", Base: .6, Speeds: slow}, {Name: "mixed", Base: .8, Speeds: []float64{1.5, .5}},
+		{Name: "death", Base: .6, Death: true}, {Name: "black-hole", Base: .6, Hole: true},
+		{Name: "lognormal-.8", Base: .8, Dist: Lognormal}, {Name: "bimodal-.8", Base: .8, Dist: Bimodal},
+		{Name: "fixed-.9", Base: .9, Dist: Fixed},
+		{Name: "paper-50", Base: .001, Hot: 1, HotAt: 50 * .038}, {Name: "paper-5x", Base: .001, Hot: 1, HotAt: 5},
+		{Name: "short-5ms", Base: .8, Places: 4, Service: 5 * time.Millisecond},
+		{Name: "short-1ms", Base: .8, Places: 8, Service: time.Millisecond},
+		{Name: "hot-short-1ms", Base: .25, Hot: 1, HotAt: 4, Places: 8, Service: time.Millisecond},
+		{Name: "overload-1.05", Base: 1.05}, {Name: "overload-1.2", Base: 1.2},
+		{Name: "overload-1.5", Base: 1.5}, {Name: "overload-2.5", Base: 2.5},
+	}
+	for i := range list {
+		list[i].defaults()
+	}
+	return list
+}
+
+func (s *Scenario) defaults() {
+	if s.Places == 0 {
+		s.Places = 1
+	}
+	if s.Service == 0 {
+		s.Service = 38 * time.Millisecond
+	}
+	if s.Dist == "" {
+		s.Dist = Exponential
+	}
+}
+
+// Named is the scenario of that name.
+func Named(name string) (Scenario, error) {
+	all := Scenarios()
+	i := slices.IndexFunc(all, func(s Scenario) bool { return s.Name == name })
+	if i < 0 {
+		var names []string
+		for _, s := range all {
+			names = append(names, s.Name)
+		}
+		return Scenario{}, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
+	}
+	return all[i], nil
+}
+
+// load is what arrives at node i of n.
+func (s *Scenario) load(i, n int, surging bool) float64 {
+	first := i%8 == 0
+	switch {
+	case s.Zipf:
+		sum := 0.0
+		for k := range min(n, 8) {
+			sum += 1 / float64(k+1)
+		}
+		return s.Base * float64(min(n, 8)) / sum / float64(i%8+1)
+	case surging && first:
+		return s.Surge
+	case i%8 < s.Hot:
+		return s.HotAt
+	}
+	return s.Base
+}
+
+func (s *Scenario) speed(i int) float64 {
+	if len(s.Speeds) == 0 {
+		return 1
+	}
+	return s.Speeds[i%len(s.Speeds)]
+}
+
+func (s *Scenario) surgeBegin(end time.Duration) time.Duration { return end / 2 }
+
+func (s *Scenario) surging(at, end time.Duration) bool {
+	begin := s.surgeBegin(end)
+	return s.Surge > 0 && at >= begin && at < begin+end/8
+}
+
+// dead reports whether node i is dead at a time.
+func (s *Scenario) dead(i int, at, end time.Duration) bool {
+	return s.Death && i%8 == 3 && at >= end/2 && at < end/2+end/6
+}
+
+// broken reports whether the server of node i fails at a time.
+func (s *Scenario) broken(i int, at, end time.Duration) bool {
+	return s.Hole && i%8 == 3 && at >= end/2
+}
+
+// capacity is what n nodes can do, in usual nodes.
+func (s *Scenario) capacity(n int) (sum float64) {
+	for i := range n {
+		sum += s.speed(i)
+	}
+	return sum
+}
