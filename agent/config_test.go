@@ -52,6 +52,11 @@ func TestValidate(t *testing.T) {
 		{"a condition on a watermark", func(c *Config) { c.Overflow = "high(cpu) > 0.85 cancel < 0.7" }, "a watermark does not come back"},
 		{"a condition on what nobody reads", func(c *Config) { c.Overflow = "disk > 1 cancel < 0" }, "there is no gauge disk; there are cpu, load1, memory, throttled"},
 		{"a condition on one of many", func(c *Config) { c.Overflow = "cpu{item=0} > 1 cancel < 0" }, "there is no gauge cpu{item=0}"},
+		{"a per cent figure", func(c *Config) { c.Overflow = "cpu > 85 cancel < 70" }, `--overflow "cpu > 85 cancel < 70": cpu is a share from 0 to 1: write 0.85`},
+		{"one that always holds", func(c *Config) { c.Overflow = "memory < 5 cancel > 6" }, "memory is a share from 0 to 1"},
+		{"one side of it", func(c *Config) { c.Overflow = "throttled > 0.5 cancel < -1" }, "throttled is a share from 0 to 1"},
+		{"the ends of a share", func(c *Config) { c.Overflow = "cpu >= 1 cancel <= 0" }, ""},
+		{"tasks are no share", func(c *Config) { c.Overflow = "load1 > 16 cancel < 8, leaky(throttled, 0.1/s) > 5 cancel < 1" }, ""},
 		{"an advertised host and no port", func(c *Config) { c.Bind, c.Advertise = "127.0.0.1:0", "10.0.0.1" }, "--advertise"},
 	}
 	for _, tt := range tests {

@@ -20,26 +20,40 @@ var hostGauges = map[string]func(host.Sample) (float64, bool){
 	"throttled": func(s host.Sample) (float64, bool) { return s.Container.Throttled, s.Container.HasThrottled },
 }
 
-// parseOverflow reads conditions with commas between them. Each must be one of
-// the host's gauges, and have a cancel value, so that overflow ends.
+// parseOverflow reads conditions with commas between them.
 func parseOverflow(text string) ([]monitor.Condition, error) {
 	conditions, err := monitor.ParseList(text)
 	if err != nil {
 		return nil, fmt.Errorf("--overflow %w", err)
 	}
 	for _, c := range conditions {
-		if of := c.Of.Of; hostGauges[of.Name] == nil || of.Item != "" {
-			known := strings.Join(slices.Sorted(maps.Keys(hostGauges)), ", ")
-			return nil, fmt.Errorf("--overflow %q: there is no gauge %v; there are %s", c, of, known)
-		}
-		if kind := c.Of.Kind; kind == monitor.High || kind == monitor.Low {
-			return nil, fmt.Errorf("--overflow %q: a watermark does not come back, so this would be for ever, or never again; watch %v itself", c, c.Of.Of)
-		}
-		if !c.HasCancel() {
-			return nil, fmt.Errorf("--overflow %q needs a value at which it ends, as in %q", c, "cpu > 0.85 cancel < 0.7")
+		if err := checkOverflow(c); err != nil {
+			return nil, err
 		}
 	}
 	return conditions, nil
+}
+
+// checkOverflow holds that a condition is on one of the host's gauges, that it
+// can come true, and that it has a cancel value, so that overflow ends.
+func checkOverflow(c monitor.Condition) error {
+	of := c.Of.Of
+	if hostGauges[of.Name] == nil || of.Item != "" {
+		known := strings.Join(slices.Sorted(maps.Keys(hostGauges)), ", ")
+		return fmt.Errorf("--overflow %q: there is no gauge %v; there are %s", c, of, known)
+	}
+	if kind := c.Of.Kind; kind == monitor.High || kind == monitor.Low {
+		return fmt.Errorf("--overflow %q: a watermark does not come back, so this would be for ever, or never again; watch %v itself", c, of)
+	}
+	if !c.HasCancel() {
+		return fmt.Errorf("--overflow %q needs a value at which it ends, as in %q", c, "cpu > 0.85 cancel < 0.7")
+	}
+	// A per cent figure would never be reached, or always.
+	isShare := func(v float64) bool { return v >= 0 && v <= 1 }
+	if c.Of.Kind == monitor.Absolute && of.Name != "load1" && !(isShare(c.Raise.Value) && isShare(c.Cancel.Value)) {
+		return fmt.Errorf("--overflow %q: %v is a share from 0 to 1: write 0.85 for 85 %%", c, of)
+	}
+	return nil
 }
 
 // overflow watches the host's gauges and raises overflow while one of its
