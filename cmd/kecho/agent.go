@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log"
 	"log/slog"
 
@@ -28,7 +29,7 @@ func runAgent(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.Validate(); err != nil {
+	if err := errors.Join(refuseZeros(c, agentZeros), cfg.Validate()); err != nil {
 		return usageError(c, "%v", err)
 	}
 	if cfg.Logger, err = newLogger(c); err != nil {

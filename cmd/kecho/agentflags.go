@@ -12,8 +12,7 @@ import (
 )
 
 // agentFlags are agent.Config's fields. Each is read from KECHO_NAME in the
-// environment too, with NAME its name in capitals. A number's 0 means the
-// default that its text names.
+// environment too, with NAME its name in capitals.
 func agentFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name", EnvVars: env("name"), DefaultText: "the host's name", Usage: "`NAME` of this node, unique in the cluster"},

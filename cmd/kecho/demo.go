@@ -40,6 +40,9 @@ func runDemo(c *cli.Context) error {
 	if err := checkWebFlags(c); err != nil {
 		return err
 	}
+	if err := refuseZeros(c, demoZeros); err != nil {
+		return usageError(c, "%v", err)
+	}
 	cfg := demo.ClusterConfig{
 		Nodes: c.Int("nodes"), Slow: c.Int("slow"),
 		Workers: c.Int("workers"), Work: c.Duration("work"),

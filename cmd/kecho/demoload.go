@@ -34,6 +34,9 @@ func demoLoad(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseZeros(c, loadZeros); err != nil {
+		return usageError(c, "%v", err)
+	}
 	load, err := demo.NewLoad(demo.LoadConfig{
 		Target:   c.String("target"),
 		Rate:     c.Float64("rate"),

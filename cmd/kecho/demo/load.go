@@ -73,10 +73,16 @@ func NewLoad(cfg LoadConfig) (*Load, error) {
 	if _, err := http.NewRequest(cfg.Method, cfg.Target, nil); err != nil {
 		return nil, fmt.Errorf("--method %.40q: want a method such as GET", cfg.Method)
 	}
-	if cfg.Timeout <= 0 {
+	if cfg.Timeout < 0 {
+		return nil, fmt.Errorf("--timeout %v: want more than 0", cfg.Timeout)
+	}
+	if cfg.InFlight < 0 {
+		return nil, fmt.Errorf("--in-flight %d: want at least 1", cfg.InFlight)
+	}
+	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
-	if cfg.InFlight <= 0 {
+	if cfg.InFlight == 0 {
 		cfg.InFlight = 2000
 	}
 	return &Load{cfg: cfg, sample: newSample()}, nil
