@@ -117,7 +117,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return runLayers(ctx, []layer{
 		{"admin", a.serveAdmin},
 		{"links", a.node.Run},
-		{"gossip", a.registry.Run},
+		{"gossip", a.runGossip},
 		{"peers", a.watchPeers},
 		{"load reports", a.runReports},
 		{"balancer", a.balancer.Run},
@@ -210,6 +210,14 @@ func (a *Agent) makeBalancer() (err error) {
 		return err
 	}
 	return a.node.Describe(filters.Name.Of(a.cfg.Name))
+}
+
+func (a *Agent) runGossip(ctx context.Context) error {
+	err := a.registry.Run(ctx)
+	if errors.Is(err, registry.ErrNoAdvertise) {
+		return fmt.Errorf("--bind %s: say with --advertise which address the others reach: %w", a.cfg.Bind, err)
+	}
+	return err
 }
 
 // watchPeers tells the links who there is to be linked with.

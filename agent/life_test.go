@@ -294,6 +294,22 @@ func TestNeighbourTaken(t *testing.T) {
 	}
 }
 
+// TestNoAdvertise holds that who binds every address, and has none that can be
+// guessed to be the one for others, is told which flag says it.
+func TestNoAdvertise(t *testing.T) {
+	a, err := agent.New(agent.Config{
+		Name: "web1", Upstream: "http://127.0.0.1:9", Insecure: true,
+		Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Link: "127.0.0.1:0", Bind: "[::]:0",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.Run(t.Context())
+	if want := "--bind [::]:0: say with --advertise which address the others reach"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %q", err, want)
+	}
+}
+
 // TestAddressTaken holds that a taken address is named by its flag.
 func TestAddressTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -27,6 +27,9 @@ var (
 	// ErrKeyMismatch: a seed's gossip key is another one, or only one of the
 	// two has a key.
 	ErrKeyMismatch = errors.New("the gossip key differs")
+	// ErrNoAdvertise: Bind is every address, Advertise is empty, and this
+	// machine has no private address that the others could be told.
+	ErrNoAdvertise = errors.New("the address to advertise is not known")
 )
 
 // Config is a node's place in its cluster. New copies it.

@@ -52,8 +52,8 @@ func New(cfg Config) (*Registry, error) {
 //
 // Seeds that cannot be reached are no error: the node is alone and goes on
 // trying. Until it has become a member of a cluster, errors that wrap
-// ErrNameTaken or ErrKeyMismatch end it, at once and without a trace in the
-// cluster.
+// ErrNameTaken, ErrKeyMismatch or ErrNoAdvertise end it, at once and without a
+// trace in the cluster.
 func (r *Registry) Run(ctx context.Context) error {
 	if !r.ran.CompareAndSwap(false, true) {
 		return errors.New("registry: Run is called once")

@@ -49,6 +49,9 @@ func (r *Registry) start(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	ip, port, err := conf.Transport.FinalAdvertiseAddr(conf.AdvertiseAddr, conf.AdvertisePort)
+	if err != nil && conf.AdvertiseAddr == "" {
+		err = fmt.Errorf("%w: %w", ErrNoAdvertise, err)
+	}
 	if err == nil {
 		r.bound(ip, port)
 		s.probe = conf.ProbeInterval
@@ -114,7 +117,7 @@ func (s *session) config(ctx context.Context) (*memberlist.Config, error) {
 		return nil, fmt.Errorf("bind address: %w", err)
 	}
 	if at[0].Addr().IsUnspecified() && at[0].Addr().Is6() && conf.AdvertiseAddr == "" {
-		return nil, fmt.Errorf("bind address %s is every address: say which one to advertise", s.cfg.Bind)
+		return nil, fmt.Errorf("bind address %s is every address: %w", s.cfg.Bind, ErrNoAdvertise)
 	}
 	t, port, err := listen(at[0], conf.Logger)
 	if err != nil {
