@@ -106,8 +106,8 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 			switch n.typ {
 			case typeTaken:
 				silence.Stop()
-				if b.startUpload(c, upload, n, j) {
-					ctx = j.r.Context() // it takes as long as it takes; then the peer's web server has its time to answer
+				if sending := b.startUpload(c, upload, n, j); sending != nil {
+					ctx = sending // it takes as long as it takes; then the peer's web server has its time to answer
 				}
 				continue
 			case typeAnswer:
@@ -191,10 +191,8 @@ func (b *Balancer) submitRequest(ctx context.Context, j *job, c *call) (result, 
 	if head.Fin {
 		e.Deadline = j.deadline
 	}
-	_, err = b.data.Submit(ctx, e)
-	switch {
+	switch err = b.submitCopies(ctx, j, c, e); {
 	case err == nil:
-		b.count.copies.sent.Add(uint64(b.calls.asked(c)))
 		return answered, nil
 	case ctx.Err() != nil:
 		return ended, context.Cause(ctx)
@@ -203,16 +201,43 @@ func (b *Balancer) submitRequest(ctx context.Context, j *job, c *call) (result, 
 	case errors.Is(err, channel.ErrNoSink):
 		return nobody, err
 	}
-	j.avoid = append(j.avoid, b.calls.pendingOf(c)...) // their links are full or just gone
 	return refused, err
 }
 
+// submitCopies submits e once for each peer that may be asked, so that it is
+// known whose link took it; the OUT-filter picks another one each time. The
+// error is nil when at least one link took it, else the first.
+func (b *Balancer) submitCopies(ctx context.Context, j *job, c *call, e channel.Event) (first error) {
+	sent := false
+	for range c.copies {
+		noted := b.calls.asked(c)
+		_, err := b.data.Submit(ctx, e)
+		if err == nil {
+			sent = true
+			b.count.copies.sent.Add(1)
+			continue
+		}
+		if first == nil {
+			first = err
+		}
+		if b.calls.asked(c) == noted {
+			break // there is nobody else
+		}
+		j.avoid = append(j.avoid, b.calls.untaken(c)) // its link is full or just gone
+	}
+	if sent {
+		return nil
+	}
+	return first
+}
+
 // startUpload sends the request's body to the peer that took it, unless it has
-// it; it reports whether anything is sent.
-func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) bool {
+// it. The context is nil when nothing is sent; it ends with the sending, and
+// with errTimeout when the peer's web server does not read on.
+func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) context.Context {
 	c.out.add(n.window)
 	if c.uploading || j.payload.fits() {
-		return false
+		return nil
 	}
 	c.uploading = true
 	if j.payload.kept() {
@@ -220,8 +245,12 @@ func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) bool {
 	} else {
 		j.payload.begun = true
 	}
-	ctx, cancel := context.WithCancel(j.r.Context())
-	c.endUpload = cancel
+	ctx, cancel := context.WithCancelCause(j.r.Context())
+	c.endUpload = func() { cancel(nil) }
+	body.watch(b.cfg.Timeout, false, func() {
+		cancel(errTimeout)
+		c.in.fail(errTimeout) // where the answer has begun
+	})
 	c.uploads.Go(func() {
 		trailer := func() http.Header { return body.trailer }
 		err := sendBody(body, c.out, trailer, func(chunk []byte) error {
@@ -237,7 +266,7 @@ func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) bool {
 			b.endPart(c, news{typ: typeFailed, from: n.from, reason: err.Error()})
 		}
 	})
-	return true
+	return ctx
 }
 
 // endUpload returns when nothing reads the client's body any more.
@@ -258,16 +287,14 @@ func (b *Balancer) endUpload(j *job, c *call, body *upload) {
 func (b *Balancer) answer(j *job, c *call, body *upload, n news) {
 	j.route = RouteForwarded
 	b.calls.answered(n.from)
-	if b.calls.losers(c) {
-		b.sayCancel(c)
-	}
+	b.sayCancel(c, b.calls.losers(c))
 	stop := context.AfterFunc(j.r.Context(), func() { c.in.fail(context.Cause(j.r.Context())) })
 	defer stop()
 	b.describeAnswer(j, n)
 	if c.uploading || !j.payload.kept() {
 		body.answered(&j.w, j.r, n.header)
 	}
-	if err := respond(&j.w, n.head.Status, n.header, c.in.trailers, c.in); err != nil {
+	if err := respond(&j.w, n.head.Status, n.header, c.in.trailers, body.beside(c.in)); err != nil {
 		b.cancel(c)
 		b.broken(j, "answer of a peer", err)
 	}
@@ -316,40 +343,6 @@ func (b *Balancer) peers() (n int) {
 		n++
 	}
 	return n
-}
-
-// cancel tells everybody who may still work on the call that nobody waits.
-func (b *Balancer) cancel(c *call) {
-	if b.calls.everybody(c) {
-		b.sayCancel(c)
-	}
-	c.in.fail(errCanceled)
-	c.out.fail(errCanceled)
-}
-
-// cancelPatience is how long a cancel waits at most for room on a link.
-const cancelPatience = time.Second
-
-// sayCancel sends a cancel to those that calls has noted for it. It is normal,
-// so that it does not overtake its request. Where that queue of the link is full
-// it goes as bulk, beside the caller: a peer that is not told may hold a place
-// for as long as its web server says nothing.
-func (b *Balancer) sayCancel(c *call) {
-	b.count.cancels.Add(1)
-	e := channel.Event{Type: typeCancel, Priority: channel.Normal, Re: c.id}
-	_, err := b.data.Submit(context.Background(), e) // it does not wait
-	if errors.Is(err, channel.ErrQueueFull) {
-		c.cancelling.Go(func() {
-			ctx, cancel := context.WithTimeout(b.base, cancelPatience)
-			defer cancel()
-			e.Priority = channel.Bulk
-			if _, err := b.data.Submit(ctx, e); err != nil {
-				b.count.unsent.Add(1)
-			}
-		})
-	} else if err != nil {
-		b.count.unsent.Add(1)
-	}
 }
 
 // closeCall ends a call: what comes for it from now on is late.

@@ -1,7 +1,10 @@
 package balancer
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
@@ -36,10 +39,15 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 	}
 	hints := &early{w: w, mute: !r.ProtoAtLeast(1, 1) || r.Header["Expect"] != nil}
 	trace := &httptrace.ClientTrace{Got1xxResponse: hints.pass}
+	ctx, cancel := u.watched(r.Context(), sent, trace)
+	defer cancel(nil)
 	start := time.Now()
-	res, err := u.roundTrip(httptrace.WithClientTrace(r.Context(), trace), out)
+	res, err := u.roundTrip(httptrace.WithClientTrace(ctx, trace), out)
 	hints.stop()
 	if err != nil {
+		if errors.Is(context.Cause(ctx), errUpstreamTimeout) && !errors.Is(err, errUpstreamDown) {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
 		if sent != nil {
 			sent.end(w) // a body that breaks ends r's context before it can be blamed
 		}
@@ -51,21 +59,40 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		inbound(res.Header)
 		sent.answered(w, r, res.Header)
-		return sent.blame(passOn(w, res))
+		return sent.blame(passOn(w, res, sent.beside(res.Body)))
 	case !upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):
 		return fmt.Errorf("%w: status 101 and no websocket was asked for", errBadAnswer)
 	}
 	return u.websockets.take(w, r, res)
 }
 
-// passOn passes on a final answer whose fields are end-to-end only.
-func passOn(w http.ResponseWriter, res *http.Response) error {
+// watched is a context for the round trip that sends a body, if there is one.
+// It ends with errUpstreamTimeout when the web server has read nothing of it
+// for as long as it has for the head of an answer: net/http counts that only
+// from the body's end.
+func (u *upstream) watched(parent context.Context, sent *upload, trace *httptrace.ClientTrace) (context.Context, context.CancelCauseFunc) {
+	if sent == nil {
+		return parent, func(error) {}
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	trace.WroteRequest = func(info httptrace.WroteRequestInfo) {
+		if info.Err == nil { // else it may be tried on another connection
+			sent.wrote()
+		}
+	}
+	sent.watch(u.transport.ResponseHeaderTimeout, true, func() { cancel(errUpstreamTimeout) })
+	return ctx, cancel
+}
+
+// passOn passes on a final answer whose fields are end-to-end only; body is
+// its body.
+func passOn(w http.ResponseWriter, res *http.Response, body io.Reader) error {
 	for name := range res.Trailer {
 		if trailerField(name) {
 			res.Header.Add("Trailer", name)
 		}
 	}
-	return respond(w, res.StatusCode, res.Header, func() http.Header { return res.Trailer }, res.Body)
+	return respond(w, res.StatusCode, res.Header, func() http.Header { return res.Trailer }, body)
 }
 
 // timing is one entry of Server-Timing.

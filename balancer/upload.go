@@ -31,6 +31,10 @@ type upload struct {
 	overtaken bool
 	err       error         // what ended body, unless io.EOF
 	idle      chan struct{} // closed when the last read is over; made by end
+
+	patience  time.Duration // see watch
+	still     *time.Timer   // runs while the body stands still; nil: nobody watches
+	unwritten bool          // the watch goes on after the last read
 }
 
 func newUpload(body io.Reader, length int64, r *http.Request) *upload {
@@ -59,6 +63,7 @@ func (b *upload) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	b.reading = true
+	b.restLocked()
 	b.mu.Unlock()
 
 	n, err := b.body.Read(p)
@@ -76,10 +81,87 @@ func (b *upload) Read(p []byte) (int, error) {
 	if _, theirs := errors.AsType[*fault](err); theirs || err != nil && err != io.EOF && !b.closed {
 		b.err = err
 	}
+	b.moveLocked()
 	if b.idle != nil {
 		close(b.idle)
 	}
 	return n, err
+}
+
+// watch has expire called, on a goroutine of its own, once nothing was read of
+// the body for that long although who reads it could: a server that does not
+// read holds the request, and while it does nobody sees that its client went.
+// The time that a read waits for the client does not count. The watch ends
+// with the body's last byte, or with wrote where that is still to come, and
+// with end at the latest.
+func (b *upload) watch(patience time.Duration, unwritten bool, expire func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.patience, b.unwritten = patience, unwritten
+	b.still = time.AfterFunc(patience, func() {
+		b.mu.Lock()
+		stuck := b.watchedLocked()
+		b.mu.Unlock()
+		if stuck {
+			expire()
+		}
+	})
+}
+
+// watchedLocked says whether it is the server's turn to read on.
+func (b *upload) watchedLocked() bool {
+	return b.still != nil && !b.reading && !b.closed && (!b.whole || b.unwritten)
+}
+
+func (b *upload) restLocked() {
+	if b.still != nil {
+		b.still.Stop()
+	}
+}
+
+// moveLocked has the watch's time begin again.
+func (b *upload) moveLocked() {
+	if b.watchedLocked() {
+		b.still.Reset(b.patience)
+	} else {
+		b.restLocked()
+	}
+}
+
+// wrote says that the last of the body was written.
+func (b *upload) wrote() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unwritten = false
+	b.moveLocked()
+}
+
+// beside is the answer's body, which counts as progress of the request's: a
+// server may answer before it reads on. b may be nil.
+func (b *upload) beside(answer io.Reader) io.Reader {
+	if b == nil {
+		return answer
+	}
+	return &besideUpload{answer, b}
+}
+
+type besideUpload struct {
+	answer io.Reader
+	upload *upload
+}
+
+// Read implements io.Reader.
+func (a *besideUpload) Read(p []byte) (int, error) {
+	a.move() // what was read before is written
+	n, err := a.answer.Read(p)
+	a.move()
+	return n, err
+}
+
+func (a *besideUpload) move() {
+	a.upload.mu.Lock()
+	defer a.upload.mu.Unlock()
+	a.upload.moveLocked()
 }
 
 // Close ends the reading; it does not wait for a Read that is under way.
@@ -87,6 +169,7 @@ func (b *upload) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
+	b.restLocked()
 	return nil
 }
 
@@ -106,6 +189,8 @@ func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Head
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.unwritten = false // with the answer's head, its time is not the body's
+	b.moveLocked()
 	if !b.whole && r.ProtoMajor == 1 {
 		b.overtaken = true
 		head["Connection"] = []string{"close"}
@@ -119,6 +204,7 @@ func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Head
 func (b *upload) end(w http.ResponseWriter) {
 	b.mu.Lock()
 	b.closed = true
+	b.restLocked()
 	reading, overtaken, whole := b.reading, b.overtaken, b.whole
 	if reading {
 		b.idle = make(chan struct{})
