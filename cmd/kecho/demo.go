@@ -117,7 +117,7 @@ func phaseRow(phase demo.Phase) []cell {
 	row := []cell{
 		text(name), number("%d", phase.Sent), number("%d", phase.OK),
 		{text: fmt.Sprint(phase.Errors), paint: paint, right: true},
-		number("%.0f ms", phase.P50), number("%.0f ms", phase.P99),
+		latency(phase.Result, phase.P50), latency(phase.Result, phase.P99),
 	}
 	for _, s := range phase.Servers {
 		row = append(row, number("%d", phase.ServedBy[s.Name]))

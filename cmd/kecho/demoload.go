@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"kecho/agent/api"
 	"kecho/cmd/kecho/demo"
 )
 
@@ -56,9 +59,14 @@ func demoLoad(c *cli.Context) error {
 		fmt.Fprintln(c.App.ErrWriter, "interrupted: this is what was measured until then")
 	}
 	if p.json {
-		return p.printJSON(result)
+		err = p.printJSON(result)
+	} else {
+		err = p.printTable(resultRows(result))
 	}
-	return p.printTable(resultRows(result))
+	if err == nil && result.OK == 0 && result.Errors > 0 {
+		err = &api.Error{Code: api.Failed, Detail: fmt.Sprintf("none of %d requests was answered well: %s", result.Sent, causes(result))}
+	}
+	return err
 }
 
 // progressLine is a line on a terminal that is written over and over, and
@@ -84,14 +92,33 @@ func resultRows(r demo.Result) [][]cell {
 		{text("SENT"), text("OK"), text("ERRORS"), text("P50"), text("P99"), text("MEAN"), text("SERVED BY")},
 		{
 			number("%d", r.Sent), number("%d", r.OK), number("%d", r.Errors),
-			number("%.0f ms", r.P50), number("%.0f ms", r.P99), number("%.0f ms", r.Mean),
-			text(servers(r.ServedBy)),
+			latency(r, r.P50), latency(r, r.P99), latency(r, r.Mean),
+			text(counted(r.ServedBy)),
 		},
 	}
 }
 
-// servers is "web1 93, web2 31".
-func servers(counts map[string]int) string {
+// latency is - where nothing was answered well.
+func latency(r demo.Result, ms float64) cell {
+	if r.OK == 0 {
+		return number("-")
+	}
+	return number("%.0f ms", ms)
+}
+
+// causes is "status 503 12, connection 31".
+func causes(r demo.Result) string {
+	counts := maps.Clone(r.ByFailure)
+	for status, n := range r.ByStatus {
+		if status >= http.StatusBadRequest {
+			counts[fmt.Sprintf("status %d", status)] = n
+		}
+	}
+	return counted(counts)
+}
+
+// counted is "web1 93, web2 31".
+func counted(counts map[string]int) string {
 	names := make([]string, 0, len(counts))
 	for name := range counts {
 		names = append(names, name)
