@@ -177,9 +177,12 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	errs := []error{c.validateName(), c.validateUpstream(), c.validateKeys(), c.validateLimits()}
 	for _, a := range []struct{ flag, addr string }{
-		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {c.linkFlag(), c.Link},
+		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind},
 	} {
 		errs = append(errs, validateAddress(a.flag, a.addr))
+	}
+	if !c.linkBeside { // else it is as right as --bind
+		errs = append(errs, validateAddress("--link", c.Link))
 	}
 	for _, seed := range c.Join {
 		errs = append(errs, validateAddress("--join", seed))
@@ -205,7 +208,7 @@ func (c Config) validateUpstream() error {
 		return errors.New("--upstream is missing: the web server to stand before, such as http://127.0.0.1:9000")
 	}
 	u, err := url.Parse(c.Upstream)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("--upstream %.200q: want http://host:port or https://host:port", c.Upstream)
 	}
 	if _, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16); err != nil || u.Port() == "0" {
@@ -278,7 +281,7 @@ func (c Config) validateLimits() error {
 	check(c.ForwardAfter >= 0, "--forward-after %v: want 0 or more", c.ForwardAfter)
 	check(c.Copies >= 1 && c.Copies <= 3, "--copies %d: want 1, 2 or 3", c.Copies)
 	check(c.Timeout > 0, "--timeout %v: want more than 0", c.Timeout)
-	check(c.ForwardAfter < c.Timeout, "--forward-after %v is not below --timeout %v: no request would ever be forwarded", c.ForwardAfter, c.Timeout)
+	check(c.Timeout <= 0 || c.ForwardAfter < c.Timeout, "--forward-after %v is not below --timeout %v: no request would ever be forwarded", c.ForwardAfter, c.Timeout)
 	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
 	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)
 	_, err := parseOverflow(c.Overflow)
@@ -289,15 +292,30 @@ func (c Config) validateLimits() error {
 func validateAddress(flag, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("%s %.200q: want host:port, such as 127.0.0.1:8080", flag, addr)
+		return fmt.Errorf("%s %.200q: want host:port, such as %s", flag, addr, exampleOf(flag))
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%s %.200q: the port is not a number from 0 to 65535", flag, addr)
 	}
 	if flag == "--join" && (host == "" || port == "0") {
-		return fmt.Errorf("%s %.200q: want the host and the gossip port of a member, such as 10.0.0.5:7946", flag, addr)
+		return fmt.Errorf("%s %.200q: want the host and the gossip port of a member, such as %s", flag, addr, exampleOf(flag))
 	}
 	return nil
+}
+
+// exampleOf is an address that an address flag could be given.
+func exampleOf(flag string) string {
+	switch flag {
+	case "--listen":
+		return "127.0.0.1:8080"
+	case "--admin":
+		return "127.0.0.1:7940"
+	case "--bind":
+		return "127.0.0.1:7946"
+	case "--join":
+		return "10.0.0.5:7946"
+	}
+	return "127.0.0.1:7947" // --link
 }
 
 // validateAdvertise refuses to tell others an address that is not known yet.

@@ -22,6 +22,9 @@ func TestValidate(t *testing.T) {
 		{"a name with a blank", func(c *Config) { c.Name = "web 1" }, "--name"},
 		{"no upstream", func(c *Config) { c.Upstream = "" }, "--upstream is missing"},
 		{"an upstream without a scheme", func(c *Config) { c.Upstream = "127.0.0.1:9000" }, "want http://host:port"},
+		{"an upstream without a host", func(c *Config) { c.Upstream = "http://:9000" }, "want http://host:port"},
+		{"an admin address without a port", func(c *Config) { c.Admin = "127.0.0.1" }, "--admin \"127.0.0.1\": want host:port, such as 127.0.0.1:7940"},
+		{"a seed without a port", func(c *Config) { c.Join = []string{"web2"} }, "such as 10.0.0.5:7946"},
 		{"an upstream with a query", func(c *Config) { c.Upstream = "http://h:1/?a" }, "leave out user, query"},
 		{"an upstream that is the front", func(c *Config) { c.Upstream = "http://127.0.0.1:8080" }, "this agent's own --listen"},
 		{"the same by another word", func(c *Config) { c.Upstream = "http://localhost:8080" }, "this agent's own --listen"},
@@ -71,6 +74,19 @@ func TestValidate(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestValidateOnce holds that one mistake is one line.
+func TestValidateOnce(t *testing.T) {
+	for _, c := range []Config{
+		{Timeout: -time.Second},
+		{Bind: "127.0.0.1"},
+	} {
+		c.Name, c.Upstream = "web1", "http://127.0.0.1:9000"
+		if err := c.Validate(); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one of one line", err)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ type Load struct {
 // NewLoad checks cfg; it sends nothing.
 func NewLoad(cfg LoadConfig) (*Load, error) {
 	u, err := url.Parse(cfg.Target)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--target %.200q: want a URL such as http://127.0.0.1:8080/", cfg.Target)
 	}
 	if !(cfg.Rate > 0 && cfg.Rate <= 1e6) {
