@@ -17,13 +17,14 @@ type limit struct {
 	now     time.Duration // on the gate's clock
 }
 
-// mayAsk says whether the call id may go to the peer.
+// mayAsk says whether the call id may go to the peer, which has not been asked
+// yet.
 func (cs *calls) mayAsk(id channel.ID, node channel.NodeID, most limit) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.countedLocked(node, most.left)
 	c := cs.byID[id]
-	return c != nil && !slices.Contains(c.avoid, node) &&
+	return c != nil && c.part(node) == nil && !slices.Contains(c.avoid, node) &&
 		cs.pending[node] < most.pending && len(cs.unheard[node]) < most.unheard &&
 		!cs.health.Ejected(most.now, node)
 }

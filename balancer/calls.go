@@ -22,9 +22,8 @@ type call struct {
 	news   chan news
 	avoid  []channel.NodeID // peers that are not asked
 
-	asked   []part           // guarded by calls.mu
-	winner  channel.NodeID   // whose answer it is; guarded by calls.mu
-	cancels []channel.NodeID // who gets the next cancel; guarded by calls.mu
+	asked  []part         // guarded by calls.mu
+	winner channel.NodeID // whose answer it is; guarded by calls.mu
 
 	// The rest of the request's body; owned by ask.
 	uploading bool
@@ -36,11 +35,12 @@ type call struct {
 
 // part is a peer's in a call.
 type part struct {
-	node  channel.NodeID
-	sent  time.Time
-	heard bool // it said something, so its own load counts the call
-	taken bool // it said that it serves the call
-	over  bool // nothing more is expected of it
+	node    channel.NodeID
+	sent    time.Time
+	heard   bool // it said something, so its own load counts the call
+	taken   bool // it said that it serves the call
+	over    bool // nothing more is expected of it
+	untaken bool // its link did not take the request
 }
 
 // calls is the table of open calls.
@@ -48,6 +48,7 @@ type calls struct {
 	mu      sync.Mutex
 	running bool                           // guarded by mu
 	byID    map[channel.ID]*call           // guarded by mu
+	cancels map[channel.ID]channel.NodeID  // to whom each cancel on its way to a link goes; guarded by mu
 	pending map[channel.NodeID]int         // calls in which something is expected of a peer; guarded by mu
 	unheard map[channel.NodeID][]time.Time // when calls were sent that a peer's load may not count yet, oldest first; guarded by mu
 	health  policy.Health[channel.NodeID]  // guarded by mu
@@ -56,6 +57,7 @@ type calls struct {
 func newCalls() *calls {
 	return &calls{
 		byID:    make(map[channel.ID]*call),
+		cancels: make(map[channel.ID]channel.NodeID),
 		pending: make(map[channel.NodeID]int),
 		unheard: make(map[channel.NodeID][]time.Time),
 	}
@@ -108,17 +110,6 @@ func (cs *calls) len() int {
 	return len(cs.byID)
 }
 
-// copies is how many peers may be asked to serve the call id; 0 when it is not
-// open.
-func (cs *calls) copies(id channel.ID) int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if c := cs.byID[id]; c != nil {
-		return c.copies
-	}
-	return 0
-}
-
 // note is an OUT-filter at the end of a chain: these peers are asked now.
 func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	cs.mu.Lock()
@@ -135,6 +126,17 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 		cs.unheard[node] = append(cs.unheard[node], now)
 	}
 	return sinks
+}
+
+// untaken takes back what note noted last: the peer's link did not take the
+// request. It returns the peer.
+func (cs *calls) untaken(c *call) channel.NodeID {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	a := &c.asked[len(c.asked)-1]
+	cs.heardLocked(a)
+	a.untaken = cs.overLocked(a) // else the call is told already that the peer is gone
+	return a.node
 }
 
 // hear is the open call id, of which the peer says something; nil when there
@@ -211,41 +213,48 @@ func (cs *calls) follows(e *channel.Event, s *channel.Sink) bool {
 		return false
 	}
 	if e.Type == typeCancel {
-		return slices.Contains(c.cancels, s.Node)
+		return cs.cancels[e.ID] == s.Node
 	}
 	a := c.part(s.Node)
 	return a != nil && !a.over && (c.winner == 0 || c.winner == s.Node)
 }
 
-// losers has the next cancel go to everybody but the winner, and expects
-// nothing of them; it reports whether there is anybody.
-func (cs *calls) losers(c *call) bool {
+// address has the cancel id go to the peer, until unaddress.
+func (cs *calls) address(id channel.ID, node channel.NodeID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	c.cancels = c.cancels[:0]
+	cs.cancels[id] = node
+}
+
+func (cs *calls) unaddress(id channel.ID) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.cancels, id)
+}
+
+// losers expects nothing more of anybody but the winner; it returns those of
+// whom something was expected.
+func (cs *calls) losers(c *call) (nodes []channel.NodeID) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
 	for i := range c.asked {
 		if a := &c.asked[i]; a.node != c.winner && cs.overLocked(a) {
-			c.cancels = append(c.cancels, a.node)
+			nodes = append(nodes, a.node)
 		}
 	}
-	return len(c.cancels) > 0
+	return nodes
 }
 
-// everybody has the next cancel go to all of whom something is expected; it
-// reports whether there is anybody.
-func (cs *calls) everybody(c *call) bool {
-	nodes := cs.pendingOf(c)
+// asked is how many peers were asked whose links took the request.
+func (cs *calls) asked(c *call) (n int) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	c.cancels = append(c.cancels, nodes...) // those of a cancel that waits stay
-	return len(nodes) > 0
-}
-
-// asked is how many peers were asked.
-func (cs *calls) asked(c *call) int {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return len(c.asked)
+	for i := range c.asked {
+		if !c.asked[i].untaken {
+			n++
+		}
+	}
+	return n
 }
 
 // pendingOf is the peers of which something is expected.

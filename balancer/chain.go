@@ -15,13 +15,12 @@ const reportValid = 3 * time.Second
 // least loaded, what follows a request to where the request went, answers to
 // where it came from.
 func (b *Balancer) outFilter() channel.Filter {
-	copies := func(e *channel.Event) int { return b.calls.copies(e.ID) }
 	request := filters.Chain(
 		filters.RemoteOnly,
 		filters.Taking,
 		filters.Fresh(reportValid, time.Now),
 		filters.Where(b.mayAsk),
-		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: copies, Sent: b.calls.sentTo}),
+		filters.LeastLoaded(filters.LeastLoadedConfig{Sent: b.calls.sentTo}),
 		b.chosen.Record,
 		b.calls.note,
 	)
