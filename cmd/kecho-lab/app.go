@@ -9,8 +9,14 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// errUsage is a mistake on the command line.
-var errUsage = errors.New("usage")
+// usageError is a mistake on the command line.
+type usageError struct{ detail string }
+
+func (e *usageError) Error() string { return e.detail }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
 
 // run is the whole command; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -23,7 +29,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		ExitErrHandler: func(*cli.Context, error) {}, // reported below
 		OnUsageError:   onUsageError,
 		Action: func(c *cli.Context) error {
-			return fmt.Errorf("%w: there is no command %q; see kecho-lab --help", errUsage, c.Args().First())
+			if !c.Args().Present() {
+				return usagef("which command? See kecho-lab --help")
+			}
+			return usagef("there is no command %q; see kecho-lab --help", c.Args().First())
 		},
 	}
 	err := app.RunContext(ctx, args)
@@ -31,12 +40,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, "kecho-lab:", err)
-	if errors.Is(err, errUsage) {
+	if usage := (*usageError)(nil); errors.As(err, &usage) {
 		return 2
 	}
 	return 1
 }
 
 func onUsageError(_ *cli.Context, err error, _ bool) error {
-	return fmt.Errorf("%w: %v", errUsage, err)
+	return usagef("%v", err)
 }

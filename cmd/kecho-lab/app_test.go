@@ -54,19 +54,24 @@ func TestList(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for want, args := range map[string][]string{
-		"no policy":      {"sim", "--policy", "magic"},
-		"no scenario":    {"sim", "--scenario", "magic"},
-		"table or json":  {"sim", "-o", "xml"},
-		"flags only":     {"sim", "uniform-.8"},
-		"no command":     {"sin"},
-		"not defined":    {"sim", "--policies", "auto"},
-		"must be above":  {"sim", "--nodes", "0"},
-		"above 0":        {"sim", "--seconds", "0"},
-		"loss is not in": {"sim", "--loss", "2"},
+		"kecho-lab: which command?":     {},
+		"kecho-lab: there is no policy": {"sim", "--policy", "magic"},
+		"there are none, paper, push":   {"sim", "--policy", "magic"},
+		"no scenario":                   {"sim", "--scenario", "magic"},
+		"table or json":                 {"sim", "-o", "xml"},
+		"flags only":                    {"sim", "uniform-.8"},
+		"no command":                    {"sin"},
+		"not defined":                   {"sim", "--policies", "auto"},
+		"--nodes 0: want at least 1":    {"sim", "--nodes", "0"},
+		"--seconds 0: want":             {"sim", "--seconds", "0"},
+		"--loss 2: want a share":        {"sim", "--loss", "2"},
+		"--delay -1s: want more than 0": {"sim", "--delay", "-1s"},
+		"--places 0: want at least 1":   {"sim", "--places", "0"},
+		"--service 0s: want more":       {"sim", "--service", "0"},
 	} {
 		code, out, notes := lab(t, args...)
-		if code != 2 || out != "" || !strings.Contains(notes, want) {
-			t.Errorf("%v: exit %d, %q, %q; want exit 2 and %q", args, code, out, notes, want)
+		if code != 2 || out != "" || !strings.Contains(notes, want) || strings.Count(notes, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q, %q; want exit 2 and one line with %q", args, code, out, notes, want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func simCommand() *cli.Command {
 			&cli.IntFlag{Name: "places", Usage: "of each node (the scenario's)"},
 			&cli.DurationFlag{Name: "service", Usage: "mean time of a request (the scenario's)"},
 			&cli.DurationFlag{Name: "delay", Value: 500 * time.Microsecond, Usage: "of a message, one way"},
-			&cli.Float64Flag{Name: "loss", Usage: "share of messages that are lost, 0 to 1"},
+			&cli.Float64Flag{Name: "loss", Usage: "share of messages that are lost, from 0 to below 1"},
 			&cli.DurationFlag{Name: "reports", Usage: "how often loads are reported besides on messages (never)"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the random streams"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
@@ -48,11 +48,11 @@ type row struct {
 
 func runSim(c *cli.Context) error {
 	if c.Args().Present() {
-		return fmt.Errorf("%w: sim takes flags only: what is %q?", errUsage, c.Args().First())
+		return usagef("sim takes flags only: what is %q?", c.Args().First())
 	}
 	format := c.String("output")
 	if format != "table" && format != "json" {
-		return fmt.Errorf("%w: --output %q: want table or json", errUsage, format)
+		return usagef("--output %q: want table or json", format)
 	}
 	if c.Bool("list") {
 		for _, s := range sim.Scenarios() {
@@ -60,8 +60,8 @@ func runSim(c *cli.Context) error {
 		}
 		return nil
 	}
-	if c.Int("nodes") < 1 || c.Float64("seconds") <= 0 {
-		return fmt.Errorf("%w: --nodes and --seconds must be above 0", errUsage)
+	if err := checkFigures(c); err != nil {
+		return err
 	}
 	scenarios, policies, err := wanted(c)
 	if err != nil {
@@ -83,6 +83,35 @@ func runSim(c *cli.Context) error {
 	return printRows(c.App.Writer, rows)
 }
 
+// checkFigures names the flag whose figure no simulation can have.
+func checkFigures(c *cli.Context) error {
+	switch {
+	case c.Int("nodes") < 1:
+		return usagef("--nodes %d: want at least 1", c.Int("nodes"))
+	case !(c.Float64("seconds") > 0 && c.Float64("seconds") <= 1e6):
+		return usagef("--seconds %v: want more than 0 and at most 1000000", c.Float64("seconds"))
+	case !(c.Float64("loss") >= 0 && c.Float64("loss") < 1):
+		return usagef("--loss %v: want a share from 0 to below 1", c.Float64("loss"))
+	case c.IsSet("places") && c.Int("places") < 1:
+		return usagef("--places %d: want at least 1", c.Int("places"))
+	case c.IsSet("service") && c.Duration("service") <= 0:
+		return usagef("--service %v: want more than 0", c.Duration("service"))
+	case c.Duration("delay") <= 0:
+		return usagef("--delay %v: want more than 0", c.Duration("delay"))
+	case c.Duration("reports") < 0:
+		return usagef("--reports %v: want 0 or more", c.Duration("reports"))
+	}
+	return nil
+}
+
+func policyNames() string {
+	var names []string
+	for _, p := range sim.Policies() {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
+}
+
 // wanted is the scenarios and policies that the flags name.
 func wanted(c *cli.Context) (scenarios []sim.Scenario, policies []sim.Policy, err error) {
 	for _, name := range c.StringSlice("policy") {
@@ -92,7 +121,7 @@ func wanted(c *cli.Context) (scenarios []sim.Scenario, policies []sim.Policy, er
 		case slices.Contains(sim.Policies(), p):
 			policies = append(policies, p)
 		default:
-			return nil, nil, fmt.Errorf("%w: there is no policy %q; there are %v", errUsage, name, sim.Policies())
+			return nil, nil, usagef("there is no policy %q; there are %s", name, policyNames())
 		}
 	}
 	for _, name := range c.StringSlice("scenario") {
@@ -102,7 +131,7 @@ func wanted(c *cli.Context) (scenarios []sim.Scenario, policies []sim.Policy, er
 		}
 		s, err := sim.Named(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %v", errUsage, err)
+			return nil, nil, usagef("%v", err)
 		}
 		scenarios = append(scenarios, s)
 	}
@@ -133,7 +162,7 @@ func runScenario(c *cli.Context, s sim.Scenario, policies []sim.Policy) ([]row, 
 			Progress: progress(c.App.ErrWriter),
 		}
 		if err := cfg.Check(); err != nil {
-			return nil, fmt.Errorf("%w: %v", errUsage, err)
+			return nil, usagef("%v", err)
 		}
 		r, err := sim.Run(c.Context, cfg)
 		if err != nil {
