@@ -114,7 +114,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.cfg.Insecure {
 		a.log.Warn("running --insecure: whoever reaches the gossip and link addresses can join this cluster and read its traffic")
 	}
-	return runLayers(ctx, []layer{
+	err := runLayers(ctx, []layer{
 		{"admin", a.serveAdmin},
 		{"links", a.node.Run},
 		{"gossip", a.runGossip},
@@ -123,6 +123,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"balancer", a.balancer.Run},
 		{"http", a.serveHTTP},
 	}, a.drain)
+	a.log.Info("agent stopped", "name", a.cfg.Name)
+	return err
 }
 
 // open makes the parts and takes the addresses.

@@ -2,10 +2,12 @@ package agent_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -142,8 +144,12 @@ func TestNobody(t *testing.T) {
 // peers', and that peers are told before.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer // of the node that stops
 		c := agenttest.Start(t, agenttest.Config{Nodes: 2, Work: 2 * time.Second, Configure: func(i int, cfg *agent.Config) {
 			cfg.SoftLimit = 1
+			if i == 1 {
+				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			}
 		}})
 		c.WaitLinked(t)
 		first, second := c.Nodes[0], c.Nodes[1]
@@ -167,6 +173,9 @@ func TestDrain(t *testing.T) {
 		}
 		if err := <-stopped; err != nil {
 			t.Errorf("the drained node ended with %v", err)
+		}
+		if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); !strings.Contains(lines[len(lines)-1], `msg="agent stopped" name=web2`) {
+			t.Errorf("the last line of the log is %s", lines[len(lines)-1])
 		}
 		agenttest.WaitFor(t, "the node has left", func() bool { return first.Member(t, "web2").Status == "left" })
 	})
