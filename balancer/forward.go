@@ -33,12 +33,12 @@ const (
 // forward has a peer answer. It reports false when none did and the request
 // can still be answered otherwise.
 func (b *Balancer) forward(j *job) bool {
-	ctx, cancel := j.waiting()
-	defer cancel()
-	if err := j.payload.keep(); err != nil {
+	if err := j.keep(); err != nil {
 		b.giveUp(j, err)
 		return true
 	}
+	ctx, cancel := j.waiting()
+	defer cancel()
 	b.count.overflow(j)
 	j.avoid = nil // who was busy a while ago need not be now
 	for range maxTries {

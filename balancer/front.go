@@ -107,7 +107,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.budget.Earn(b.gate.now())
 	b.budgetMu.Unlock()
 	if j.repeatable && j.ticket.Movable {
-		if err := j.payload.keep(); err != nil { // before it has a place, so that a slow client holds none
+		if err := j.keep(); err != nil { // before it has a place, so that a slow client holds none
 			b.giveUp(j, err)
 			return
 		}
@@ -264,6 +264,15 @@ func (b *Balancer) observe(j *job) {
 	if b.cfg.Observe != nil {
 		b.cfg.Observe(j.route, status, time.Since(j.start))
 	}
+}
+
+// keep is payload.keep. What it takes is the client's time: the servers have
+// theirs after it.
+func (j *job) keep() error {
+	began := time.Now()
+	err := j.payload.keep()
+	j.deadline = j.deadline.Add(time.Since(began))
+	return err
 }
 
 // waiting is a context for what comes before the head of the answer.
