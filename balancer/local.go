@@ -71,7 +71,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 // for as long as it has for the head of an answer: net/http counts that only
 // from the body's end.
 func (u *upstream) watched(parent context.Context, sent *upload, trace *httptrace.ClientTrace) (context.Context, context.CancelCauseFunc) {
-	if sent == nil {
+	if sent == nil || sent.kept() { // of one in memory, answerBy is the bound
 		return parent, func(error) {}
 	}
 	ctx, cancel := context.WithCancelCause(parent)

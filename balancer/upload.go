@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -177,6 +178,13 @@ func (b *upload) Close() error {
 // so that its client sees the answer and not a reset.
 const lingerFor = time.Second
 
+// kept says that the body is in memory: nothing of it is the client's
+// connection's any more.
+func (b *upload) kept() bool {
+	_, memory := b.body.(*bytes.Reader)
+	return memory
+}
+
 // answered is to be called between the arrival of the answer's head and its
 // writing, with its end-to-end fields. Where the client still sends, net/http
 // must not eat the rest of the body as the answer begins, in the middle of
@@ -191,7 +199,7 @@ func (b *upload) answered(w http.ResponseWriter, r *http.Request, head http.Head
 	defer b.mu.Unlock()
 	b.unwritten = false // with the answer's head, its time is not the body's
 	b.moveLocked()
-	if !b.whole && r.ProtoMajor == 1 {
+	if !b.whole && !b.kept() && r.ProtoMajor == 1 {
 		b.overtaken = true
 		head["Connection"] = []string{"close"}
 		_ = http.NewResponseController(w).EnableFullDuplex() // a writer that cannot is not net/http's
@@ -205,7 +213,7 @@ func (b *upload) end(w http.ResponseWriter) {
 	b.mu.Lock()
 	b.closed = true
 	b.restLocked()
-	reading, overtaken, whole := b.reading, b.overtaken, b.whole
+	reading, overtaken, over := b.reading, b.overtaken, b.whole || b.kept()
 	if reading {
 		b.idle = make(chan struct{})
 	}
@@ -213,7 +221,7 @@ func (b *upload) end(w http.ResponseWriter) {
 	control := http.NewResponseController(w)
 	var err error
 	switch {
-	case whole:
+	case over:
 	case overtaken:
 		_ = control.Flush() // the answer does not wait; an error ends the reading too
 		err = control.SetReadDeadline(time.Now().Add(lingerFor))

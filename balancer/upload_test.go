@@ -85,6 +85,24 @@ func TestWholeUploadsKeepTheirConnection(t *testing.T) {
 	}
 }
 
+// TestKeptUploadsKeepTheirConnection: a body in memory that the web server did
+// not want leaves nothing on the client's connection.
+func TestKeptUploadsKeepTheirConnection(t *testing.T) {
+	r, head, client := asked(nil), http.Header{}, &stalled{deadline: make(chan time.Time, 1)}
+	b := newUpload((&payload{whole: []byte("hello"), length: 5}).reader(), 5, r)
+	if n, err := b.Read(make([]byte, 2)); n != 2 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	b.answered(client, r, head)
+	b.end(client)
+	if len(head) != 0 || len(client.deadline) != 0 {
+		t.Errorf("head %v, %d deadlines", head, len(client.deadline))
+	}
+	if _, err := b.Read(make([]byte, 1)); !errors.Is(err, http.ErrBodyReadAfterClose) {
+		t.Errorf("a read after the end: %v", err)
+	}
+}
+
 func TestTrailersOfAnUpload(t *testing.T) {
 	r := asked(nil)
 	r.Trailer = http.Header{"Sum": nil, "Content-Length": nil}
