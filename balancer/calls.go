@@ -40,6 +40,7 @@ type part struct {
 	heard   bool // it said something, so its own load counts the call
 	taken   bool // it said that it serves the call
 	over    bool // nothing more is expected of it
+	unaware bool // its part is over and it was not told
 	untaken bool // its link did not take the request
 }
 
@@ -172,6 +173,29 @@ func (cs *calls) over(c *call, node channel.NodeID) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return cs.overLocked(c.part(node))
+}
+
+// drop is over for a peer that does not know; see dropped.
+func (cs *calls) drop(c *call, node channel.NodeID) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	a := c.part(node)
+	first := cs.overLocked(a)
+	a.unaware = a.unaware || first
+	return first
+}
+
+// dropped is the peers that drop ended the part of, each once.
+func (cs *calls) dropped(c *call) (nodes []channel.NodeID) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for i := range c.asked {
+		if a := &c.asked[i]; a.unaware {
+			a.unaware = false
+			nodes = append(nodes, a.node)
+		}
+	}
+	return nodes
 }
 
 // won notes that the call's answer is the peer's; false when it was before, or

@@ -13,7 +13,7 @@ const cancelPatience = time.Second
 
 // cancel tells everybody who may still work on the call that nobody waits.
 func (b *Balancer) cancel(c *call) {
-	b.sayCancel(c, b.calls.pendingOf(c))
+	b.sayCancel(c, append(b.calls.pendingOf(c), b.calls.dropped(c)...))
 	c.in.fail(errCanceled)
 	c.out.fail(errCanceled)
 }

@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +99,27 @@ func TestCopyThatNoLinkTook(t *testing.T) {
 		}
 		if s := m.Stats(); s.CopiesSilent != 0 || s.CopiesLost != 0 {
 			t.Errorf("%d copies silent, %d lost", s.CopiesSilent, s.CopiesLost)
+		}
+		end()
+	})
+}
+
+// TestCancelOfFailedUpload: a peer that was sent half of a body and gets no more
+// hears it.
+func TestCancelOfFailedUpload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m, end := hot(t, 1, tight)
+		p := c.raw()
+		r := chunked("POST", "/", "data")
+		r.Trailer = http.Header{"X": make([]string, maxEventFields+1)} // more than an event holds
+		res := start(func() *outcome { return m.do(r) })
+		asked := p.ofType(typeRequest, 1)[0]
+		p.say(typeTaken, asked.ID, packAmount(100))
+		if got := <-res; got.Code != 502 {
+			t.Errorf("%d, want 502", got.Code)
+		}
+		if e := p.ofType(typeCancel, 1)[0]; e.Re != asked.ID { // it may overtake the body
+			t.Errorf("cancelled %v, want %v", e.Re, asked.ID)
 		}
 		end()
 	})

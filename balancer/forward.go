@@ -121,6 +121,7 @@ func (b *Balancer) ask(ctx context.Context, j *job) (result, error) {
 			case typeBusy:
 				b.count.copies.busy.Add(1)
 			default:
+				b.sayCancel(c, b.calls.dropped(c))
 				none, err = vanished, b.lostPeer(j, n)
 			}
 			left--
@@ -263,7 +264,7 @@ func (b *Balancer) startUpload(c *call, body *upload, n news, j *job) context.Co
 			b.cancel(c)
 			c.tell(news{typ: typeBroken})
 		default:
-			b.endPart(c, news{typ: typeFailed, from: n.from, reason: err.Error()})
+			b.dropPart(c, news{typ: typeFailed, from: n.from, reason: err.Error()})
 		}
 	})
 	return ctx
@@ -349,6 +350,7 @@ func (b *Balancer) peers() (n int) {
 func (b *Balancer) closeCall(c *call) {
 	c.in.fail(errCanceled)
 	c.out.fail(errCanceled)
+	b.sayCancel(c, b.calls.dropped(c)) // a winner, say
 	c.cancelling.Wait()
 	b.calls.close(c)
 	b.first.Close(c.id)

@@ -139,6 +139,11 @@ func TestOwnerAndBadPeer(t *testing.T) {
 				if n := m.Stats().Malformed; n < c.malformed {
 					t.Errorf("%d malformed events were counted, want %d", n, c.malformed)
 				}
+				if synctest.Wait(); c.malformed > 0 {
+					if last := p.events.Events(); last[len(last)-1].Type != typeCancel || last[len(last)-1].Re != asked.ID {
+						t.Errorf("the peer was not told that its part is over: %v last", last[len(last)-1].Type)
+					}
+				}
 				other.say(typeAnswer, theirs.ID, packed(answerHead{Status: 200, Length: 2, Fin: true}, "ok"))
 				if got := <-untouched; got.Code != 200 && got.Code != 504 || got.Code == 200 && got.Body.String() != "ok" {
 					t.Errorf("another peer's call: %d %q", got.Code, got.Body)

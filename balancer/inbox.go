@@ -111,17 +111,29 @@ func (b *Balancer) onFailed(e *channel.Event) {
 func (b *Balancer) malformed(c *call, e *channel.Event, err error) {
 	b.count.malformed.Add(1)
 	b.lines.malformed.log(b.log, slog.LevelWarn, "a peer sent an event that makes no sense; its part in the call is over", "type", e.Type, "peer", e.ID.Source, "err", err)
-	b.endPart(c, news{typ: typeFailed, from: e.ID.Source, reason: err.Error()})
+	b.dropPart(c, news{typ: typeFailed, from: e.ID.Source, reason: err.Error()})
 }
 
-// endPart ends a peer's part in a call: its answer breaks off, or there will
-// be none.
+// endPart ends a peer's part in a call, as it said: its answer breaks off, or
+// there will be none.
 func (b *Balancer) endPart(c *call, n news) {
-	switch {
-	case !b.calls.over(c, n.from):
-	case b.calls.isWinner(c, n.from):
+	if b.calls.over(c, n.from) {
+		b.partOver(c, n)
+	}
+}
+
+// dropPart ends a peer's part in a call although the peer goes on; whoever
+// waits for the call sends it a cancel.
+func (b *Balancer) dropPart(c *call, n news) {
+	if b.calls.drop(c, n.from) {
+		b.partOver(c, n)
+	}
+}
+
+func (b *Balancer) partOver(c *call, n news) {
+	if b.calls.isWinner(c, n.from) {
 		c.in.fail(fmt.Errorf("%w: %s", errPeer, n.reason))
-	default:
+	} else {
 		c.tell(n)
 	}
 }
