@@ -330,9 +330,10 @@ func (b *Balancer) silent(j *job, c *call) {
 func (b *Balancer) lostPeer(j *job, n news) error {
 	b.count.copies.lost.Add(1)
 	err := errLost
-	if n.typ != typeGone { // which is nobody's peer any more
+	if n.typ != typeGone {
+		// Not a reason to leave the peer alone: it is there and says so, and one
+		// request that its web server drops must not take it from all others.
 		err = fmt.Errorf("%w: %s", errPeer, n.reason)
-		b.calls.failed(b.gate.now(), n.from, b.peers())
 	}
 	b.lines.lost.log(b.log, slog.LevelInfo, "a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", err)
 	return err

@@ -298,6 +298,9 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 
 // answerHeadOf is the head that the owner is sent of the web server's answer.
 func answerHeadOf(res *http.Response) (head answerHead, err error) {
+	if res.StatusCode < 200 {
+		return head, fmt.Errorf("%w: status %d", errBadAnswer, res.StatusCode)
+	}
 	inbound(res.Header)
 	head = answerHead{Status: res.StatusCode, Length: -1}
 	if sized := res.Header["Content-Length"]; len(sized) == 1 {
@@ -308,8 +311,13 @@ func answerHeadOf(res *http.Response) (head answerHead, err error) {
 	}
 	delete(res.Header, "Content-Length")
 	for name := range res.Trailer {
-		if trailerField(name) {
+		if trailerField(name) && httpguts.ValidHeaderFieldName(name) {
 			head.Trailer = append(head.Trailer, name)
+		}
+	}
+	for name := range res.Header {
+		if !httpguts.ValidHeaderFieldName(name) { // net/http reads it, and leaves it out of what it writes
+			delete(res.Header, name)
 		}
 	}
 	head.Fields, err = appendFields(nil, res.Header)
@@ -323,9 +331,11 @@ func (b *Balancer) serveFailed(x *exchange, err error) {
 		err = context.Cause(x.ctx)
 	}
 	switch {
-	case errors.Is(err, errCanceled) || errors.Is(err, errLost):
+	case errors.Is(err, errCanceled):
 		b.count.wasted.Add(1)
 		return // nobody listens
+	case errors.Is(err, errLost):
+		b.count.wasted.Add(1) // and it is said all the same: the link may be up again
 	case errors.Is(err, errUpstreamDown):
 		b.count.refused.Add(1)
 		b.submit(x.id, typeBusy, packReason("the web server cannot be reached"))

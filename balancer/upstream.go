@@ -303,6 +303,7 @@ func (u *upstream) request(out *outgoing) (*http.Request, error) {
 	if _, set := out.header["User-Agent"]; !set {
 		out.header["User-Agent"] = nil // else net/http names itself
 	}
+	hideFromRetries(out.header)
 	req := &http.Request{
 		Method: out.method, URL: &to, Host: out.host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -318,6 +319,18 @@ func (u *upstream) request(out *outgoing) (*http.Request, error) {
 		req.Body = io.NopCloser(out.body)
 	}
 	return req, nil
+}
+
+// hideFromRetries spells fields in lower case by whose presence alone, even
+// without a value, http.Transport repeats a request on a connection that died:
+// what may be repeated is for the balancer to say, which counts it too.
+func hideFromRetries(header http.Header) {
+	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, ok := header[name]; ok {
+			delete(header, name)
+			header[strings.ToLower(name)] = values
+		}
+	}
 }
 
 // validRequestLine refuses what net/http would write although it changes the

@@ -77,6 +77,8 @@ type Ticket struct {
 	Data any
 
 	arrived time.Duration
+	went    time.Duration // when it last went to the peers
+	away    time.Duration // how long it was there, in all
 	number  uint64        // rises with each arrival
 	due     time.Duration // when it may overflow
 	tries   int           // how often no peer took it
@@ -89,6 +91,9 @@ type Ticket struct {
 // bound reports whether nobody but this node is left to serve t; beyond the
 // soft limit goes only what no peer would take.
 func (t *Ticket) bound() bool { return t.tries > 0 || !t.Movable }
+
+// waited is how long t has waited here; the time that peers had it is theirs.
+func (t *Ticket) waited(now time.Duration) time.Duration { return now - t.arrived - t.away }
 
 // Gate decides what runs at the web server of one node: a pure state machine,
 // see the package's documentation.
@@ -113,6 +118,7 @@ func (g *Gate) Arrive(now time.Duration, t *Ticket) Verdict {
 	g.arrivals++
 	t.arrived, t.number = now, g.arrivals
 	t.due, t.tries, t.started, t.lost = now+g.limits.ForwardAfter, 0, false, false
+	t.went, t.away = now, 0
 	switch {
 	case g.down && t.Movable:
 		return Overflow
@@ -147,12 +153,14 @@ func (g *Gate) Back(now time.Duration, t *Ticket) Verdict {
 		if again || !t.Movable {
 			return Fail
 		}
+		t.went = now
 		return Overflow
 	}
+	t.away += now - t.went
 	t.due = now + min(retryFirst<<min(t.tries, 10), retryMost)
 	t.tries++
 	switch {
-	case g.down && (!t.Movable || now-t.arrived > g.limits.QueueAge):
+	case g.down && (!t.Movable || t.waited(now) > g.limits.QueueAge):
 		return Fail
 	case !g.down && g.hasRoom(t):
 		return g.start(t)
@@ -221,6 +229,7 @@ func (g *Gate) Due(now time.Duration) (*Ticket, Verdict) {
 		}
 	}
 	g.queue.remove(t)
+	t.went = now
 	return t, v
 }
 
@@ -249,6 +258,7 @@ func (g *Gate) Room(now time.Duration) *Ticket {
 		return nil
 	}
 	g.queue.remove(t)
+	t.went = now
 	return t
 }
 
@@ -328,5 +338,5 @@ func (s State) Capacity() int {
 // sheds reports whether new requests are refused.
 func (g *Gate) sheds(now time.Duration) bool {
 	head := g.queue.oldest()
-	return g.queue.len() >= g.limits.Queue || (head != nil && now-head.arrived > g.limits.ForwardAfter+g.limits.QueueAge)
+	return g.queue.len() >= g.limits.Queue || (head != nil && head.waited(now) > g.limits.ForwardAfter+g.limits.QueueAge)
 }

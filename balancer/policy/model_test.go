@@ -24,6 +24,8 @@ type request struct {
 	name    int
 	state   state
 	arrived time.Duration
+	went    time.Duration // when it last went to the peers
+	away    time.Duration // how long it was there
 	due     time.Duration
 	tries   int
 	bounced bool // the web server did not take it once
@@ -73,14 +75,14 @@ func (m *model) starts() *request {
 }
 
 func (m *model) arrive(now time.Duration, r *request) Verdict {
-	r.arrived, r.due, r.tries, r.bounced = now, now+m.limits.ForwardAfter, 0, false
+	r.arrived, r.due, r.tries, r.bounced, r.away = now, now+m.limits.ForwardAfter, 0, false, 0
 	queue := m.in(waiting)
 	switch {
 	case m.down:
 		return pick(r.ticket.Movable, Overflow, Fail)
 	case m.fits(r) && !(m.raised && r.ticket.Movable):
 		return Start
-	case len(queue) == m.limits.Queue, len(queue) > 0 && now-queue[0].arrived > m.limits.ForwardAfter+m.limits.QueueAge:
+	case len(queue) == m.limits.Queue, len(queue) > 0 && now-queue[0].arrived-queue[0].away > m.limits.ForwardAfter+m.limits.QueueAge:
 		return Shed
 	}
 	return pick(r.ticket.Movable && (m.raised || m.limits.ForwardAfter == 0), Overflow, Wait)
@@ -88,11 +90,12 @@ func (m *model) arrive(now time.Duration, r *request) Verdict {
 
 // refused is what becomes of one that no peer took.
 func (m *model) refused(now time.Duration, r *request) Verdict {
+	r.away += now - r.went
 	waits := []time.Duration{25, 50, 100, 200, 400}
 	r.due = now + waits[min(r.tries, 4)]*time.Millisecond
 	r.tries++
 	switch {
-	case m.down && (!r.ticket.Movable || now-r.arrived > m.limits.QueueAge):
+	case m.down && (!r.ticket.Movable || now-r.arrived-r.away > m.limits.QueueAge):
 		return Fail
 	case m.fits(r): // which it does not while the web server is down
 		return Start
@@ -189,7 +192,9 @@ func (d *duel) said(t *rapid.T, r *request, got, want Verdict) {
 	if got != want {
 		t.Fatalf("at %v: request %d: %v, want %v", d.now, r.name, got, want)
 	}
-	r.state = after(got)
+	if r.state = after(got); r.state == away {
+		r.went = d.now
+	}
 }
 
 // started checks who starts after something, and notes it.
@@ -249,7 +254,7 @@ func (d *duel) actions() map[string]func(*rapid.T) {
 			if want == nil || got != &want.ticket {
 				t.Fatalf("at %v: %v may try the peers, want %v", d.now, got, want)
 			}
-			want.state = away
+			want.state, want.went = away, d.now
 		},
 		"admit": func(t *rapid.T) {
 			want := !d.down && !d.draining && !d.raised && d.running() < d.limits.Soft

@@ -15,7 +15,7 @@
 //	            once a second (policy.Gate)
 //	push        to the best of 8 sampled, who may refuse (policy.Core)
 //	offers      late binding: offer, claim, grant (policy.Core)
-//	auto        the product's default: offers, or push (policy.Core)
+//	auto        what agents are to run: offers, or push (policy.Core)
 //	jsq         limit: the shortest queue, known perfectly, at no cost
 //	central     limit: one queue for all places, at no cost
 //
