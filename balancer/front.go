@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -213,11 +214,16 @@ func (b *Balancer) spend(n int) bool {
 // fail answers that nobody could serve the request.
 func (b *Balancer) fail(j *job) {
 	j.route = RouteRejected
-	b.lines.unserved.log(b.log, slog.LevelWarn, "a request was not served", "method", j.r.Method, "why", j.trouble)
 	message := "the web server cannot be reached and no peer could take the request"
-	if j.lost {
+	switch {
+	case j.lost && j.repeatable:
+		message = "the server that worked on the request was lost, and no other could take it"
+	case j.lost:
 		message = "the server that worked on the request was lost, and it may not be repeated"
+	case isWebsocket(j.r):
+		message = "the web server cannot be reached, and a websocket is not taken to peers"
 	}
+	b.lines.unserved.log(b.log, slog.LevelWarn, "a request was not served", "method", j.r.Method, "why", cmp.Or(j.trouble, message))
 	refuse(&j.w, http.StatusBadGateway, 0, message)
 }
 
