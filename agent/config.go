@@ -61,8 +61,8 @@ type Config struct {
 	// at least 1,024, so that it is QueueAge that decides and this only bounds
 	// the memory.
 	Queue int
-	// QueueAge is how old the oldest waiting request may be before new ones
-	// are refused. Zero: 500 ms.
+	// QueueAge is how long the oldest waiting request may have waited before
+	// new ones are refused. Zero: 500 ms.
 	QueueAge time.Duration
 	// ForwardAfter is how long a request waits for a local place before it
 	// may go to a peer. Zero: at once.

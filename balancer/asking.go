@@ -29,8 +29,8 @@ func (cs *calls) mayAsk(id channel.ID, node channel.NodeID, most limit) bool {
 		!cs.health.Ejected(most.now, node)
 }
 
-// failed notes that a peer lost a request, or said nothing about it; peers is
-// how many there are.
+// failed notes that a peer said nothing about a request; peers is how many
+// there are.
 func (cs *calls) failed(now time.Duration, node channel.NodeID, peers int) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

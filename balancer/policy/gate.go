@@ -14,9 +14,11 @@ type Limits struct {
 	Hard int
 	// Queue is how many wait at most; at least 1.
 	Queue int
-	// QueueAge is how old the oldest waiting request may be before new ones
-	// are refused, beyond the ForwardAfter that it waits anyway. By age and not by predicted wait: that refuses wrongly in
-	// a hot spot that peers are draining (docs/design.md, "Policy").
+	// QueueAge is how long the oldest waiting request may have waited here,
+	// beyond the ForwardAfter that it waits anyway and without the time that
+	// peers had it, before new ones are refused. By age and not by predicted
+	// wait: that refuses wrongly in a hot spot that peers are draining
+	// (docs/design.md, "Policy").
 	QueueAge time.Duration
 	// ForwardAfter is how long a request waits before it may overflow; 0: not
 	// at all.
