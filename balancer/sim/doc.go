@@ -28,6 +28,8 @@
 // arrivals, sizes and faults: Ratio of two results of one Config and seed
 // compares policies and nothing else.
 //
+// What was recorded before real servers is held against the limits with Replay.
+//
 // # Concurrency
 //
 // None inside: one run is one loop on the caller's goroutine. Runs share

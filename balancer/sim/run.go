@@ -108,7 +108,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	}
 	cfg.defaults()
 	w := &world{cfg: cfg, clients: newSource(cfg), faults: stream(cfg.Seed, "faults"),
-		warm: cfg.length() / 10}
+		warm: cfg.length() / 10, until: cfg.length() + 2*cfg.Timeout}
 	var c cluster
 	switch cfg.Policy {
 	case Paper:

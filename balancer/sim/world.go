@@ -11,9 +11,10 @@ import (
 type world struct {
 	agenda
 	cfg     Config
-	clients *source
+	clients clients
 	faults  *rand.Rand
 	warm    time.Duration // nothing before is measured
+	until   time.Duration // nothing after is simulated
 
 	requests  int // all that came
 	measured  int
@@ -27,6 +28,13 @@ type world struct {
 	wasted    time.Duration // of it for nobody
 	begun     int           // by servers, from a second after one broke
 	holed     int           // of them by that one
+}
+
+// clients is who asks for what, in the order of time: a scenario's, or recorded
+// ones.
+type clients interface {
+	// next is the next arrival; false after the last.
+	next() (arrival, bool)
 }
 
 // checkEvery is how many events pass between looks at the context.
@@ -45,7 +53,7 @@ func (w *world) run(ctx context.Context, c cluster) error {
 			}
 		}
 		e, ok := w.next()
-		if !ok || w.now > w.cfg.length()+2*w.cfg.Timeout {
+		if !ok || w.now > w.until {
 			return nil
 		}
 		if e.what != arrives {
