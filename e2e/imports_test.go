@@ -47,7 +47,7 @@ var importTable = map[string]imports{
 			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/metrics",
 		},
 	},
-	"agent/api":     {},
+	"agent/api":     {modules: []string{huma}},
 	"agent/metrics": {modules: []string{prometheus}},
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
@@ -69,6 +69,7 @@ const (
 	urfave     = "github.com/urfave/cli/v2"
 	httpguts   = "golang.org/x/net/http/httpguts"
 	prometheus = "github.com/prometheus"
+	huma       = "github.com/danielgtaylor/huma/v2"
 )
 
 // testModules may be imported by any test file and by nothing else, besides

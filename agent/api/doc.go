@@ -8,11 +8,12 @@
 // be ready. An Error has a Code, and one table says which HTTP status and which
 // exit code of the command belong to it.
 //
-//	GET /livez       200 "ok" while the process answers
-//	GET /readyz      200 or 503; ?verbose lists the checks; JSON (Readiness) when asked for
-//	GET /metrics     Prometheus
-//	GET /v1/node     Node
-//	GET /v1/members  {"items": [Member...], "next": ""}
+//	GET /livez         200 "ok" while the process answers
+//	GET /readyz        200 or 503; ?verbose lists the checks; JSON (Readiness) when asked for
+//	GET /metrics       Prometheus
+//	GET /openapi.json  all of /v1, for programs that make clients and forms
+//	GET /v1/node       Node
+//	GET /v1/members    {"items": [Member...], "next": ""}
 //
 // Errors are problem documents (RFC 9457) with the member "code", which is
 // stable; "detail" is for people. Times are RFC 3339; what is in milliseconds
@@ -25,6 +26,22 @@
 //	client, err := api.New("http://127.0.0.1:7940") // or unix:///run/kecho.sock
 //	node, err := client.Node(ctx)
 //
+// # How an endpoint is added
+//
+// What is below /v1 is a file a noun: member.go has the type that is shown,
+// with its JSON names, the function of Config that it comes from, and a method
+// of endpoints that NewHandler calls. It adds each path and method with add:
+//
+//	add(e, huma.Operation{Method: http.MethodPut, Path: "/v1/things/{name}", ...},
+//		func(ctx context.Context, in *thingInput) (*answer[Thing], error) { ... })
+//
+// huma checks the request against the Go type of in before the function is
+// called, by the tags of its fields (minimum, maxLength, enum, pattern): a
+// field that is unknown, missing or out of range is answered with 422 and the
+// code "invalid", and named. The function returns an *Error for what it finds
+// itself, and nothing else writes problems. A client's method is beside the
+// others in client.go, and handler_test.go holds the JSON names.
+//
 // # Concurrency
 //
 // The handler calls the functions of its Config from any number of goroutines
@@ -32,6 +49,8 @@
 //
 // # Limits
 //
-// A client reads at most 8 MiB of an answer. It waits as long as its context
-// does. The API is read-only.
+// A body has at most 64 KiB (413) and 16 levels (422), and is read before
+// anything is done with it. What a browser sends for a page of another site is
+// refused where it would write (403). A client reads at most 8 MiB of an
+// answer. It waits as long as its context does.
 package api

@@ -13,7 +13,11 @@ type Code string
 // The codes.
 const (
 	Failed      Code = "failed"             // anything that has no code of its own
-	Usage       Code = "usage"              // a flag, a parameter or the configuration is wrong
+	Usage       Code = "usage"              // a flag, a parameter or the configuration is wrong, or a body is no JSON
+	Invalid     Code = "invalid"            // a body is JSON, and not what is wanted: a field is unknown, missing or out of range
+	TooLarge    Code = "too_large"          // a body is larger than the agent reads
+	NotJSON     Code = "not_json"           // a body's Content-Type is not application/json
+	Forbidden   Code = "forbidden"          // not permitted to who asks
 	NotFound    Code = "not_found"          // there is nothing of that name
 	NotAllowed  Code = "method_not_allowed" // the path is right, the method is not
 	Unreachable Code = "unreachable"        // no agent answers; only clients say so
@@ -27,6 +31,10 @@ const (
 var outcomes = map[Code]struct{ status, exit int }{
 	Failed:      {http.StatusInternalServerError, 1},
 	Usage:       {http.StatusBadRequest, 2},
+	Invalid:     {http.StatusUnprocessableEntity, 2},
+	TooLarge:    {http.StatusRequestEntityTooLarge, 2},
+	NotJSON:     {http.StatusUnsupportedMediaType, 2},
+	Forbidden:   {http.StatusForbidden, 5},
 	NotFound:    {http.StatusNotFound, 3},
 	NotAllowed:  {http.StatusMethodNotAllowed, 1},
 	Unreachable: {http.StatusBadGateway, 4},
@@ -43,6 +51,14 @@ func (c Code) Status() int {
 		return o.status
 	}
 	return http.StatusInternalServerError
+}
+
+// header is what an answer with this code says besides: when to try again.
+func (c Code) header() http.Header {
+	if c.Status() == http.StatusServiceUnavailable {
+		return http.Header{"Retry-After": {"1"}}
+	}
+	return nil
 }
 
 // Error is a failure with its code.

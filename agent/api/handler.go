@@ -1,9 +1,12 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // Config is where the handler gets its answers. Each function is called once
@@ -18,6 +21,8 @@ type Config struct {
 	Ready func() []Check
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
+	// Version is the agent's, for /openapi.json.
+	Version string
 }
 
 // NewHandler is the API's HTTP side. It panics when a required field of cfg
@@ -26,45 +31,49 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Node == nil || cfg.Members == nil || cfg.Ready == nil {
 		panic("api: Node, Members and Ready are required")
 	}
-	routes := map[string]http.HandlerFunc{
-		"/livez": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			io.WriteString(w, "ok\n")
-		},
-		"/readyz": func(w http.ResponseWriter, r *http.Request) {
-			serveReady(w, r, readinessOf(cfg.Ready()))
-		},
-		"/v1/node": func(w http.ResponseWriter, _ *http.Request) {
-			serveJSON(w, cfg.Node())
-		},
-		"/v1/members": func(w http.ResponseWriter, _ *http.Request) {
-			items := cfg.Members()
-			if items == nil {
-				items = []Member{} // [] and not null
-			}
-			serveJSON(w, List[Member]{Items: items})
-		},
-	}
-	if cfg.Metrics != nil {
-		routes["/metrics"] = cfg.Metrics.ServeHTTP
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		route, ok := routes[r.URL.Path]
-		switch {
-		case !ok:
-			writeProblem(w, NotFound, fmt.Sprintf("there is no %.200q here; there are /livez, /readyz, /metrics, /v1/node and /v1/members", r.URL.Path))
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			w.Header().Set("Allow", "GET, HEAD")
-			writeProblem(w, NotAllowed, fmt.Sprintf("%s can be read with GET only", r.URL.Path))
-		default:
-			route(w, r)
-		}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, "ok\n")
 	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		serveReady(w, r, readinessOf(cfg.Ready()))
+	})
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
+	v1 := newEndpoints(mux, cfg.Version)
+	v1.addNode(cfg.Node)
+	v1.addMembers(cfg.Members)
+
+	description, err := json.MarshalIndent(v1.describe(), "", "  ")
+	if err != nil {
+		panic("api: " + err.Error()) // our own types
+	}
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Write(description)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { serveUnknown(mux, w, r) })
+	return guard(mux)
 }
 
-func serveJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, v)
+// serveUnknown says that there is no such path, or no such method of it.
+func serveUnknown(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	allowed := methodsAt(mux, r)
+	if len(allowed) == 0 {
+		writeProblem(w, NotFound, fmt.Sprintf("there is no %.200q here; /openapi.json says what there is", r.URL.Path))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeProblem(w, NotAllowed, fmt.Sprintf("%.200s knows %s, not %.20s", r.URL.Path, strings.Join(allowed, ", "), r.Method))
+}
+
+// methodsAt are the methods that the mux has a route for at r's path.
+func methodsAt(mux *http.ServeMux, r *http.Request) []string {
+	all := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	return slices.DeleteFunc(all, func(method string) bool {
+		_, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
+		return pattern == "/"
+	})
 }

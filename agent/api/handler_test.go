@@ -111,6 +111,81 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// What a request brings is bounded before anybody looks at it, and no other
+// site's page writes.
+func TestGuard(t *testing.T) {
+	send := func(body string, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/v1/node", strings.NewReader(body))
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		handler().ServeHTTP(w, r)
+		return w
+	}
+	nested := func(n int) string { return strings.Repeat(`[`, n) + strings.Repeat(`]`, n) }
+	for _, tt := range []struct {
+		name, body string
+		header     []string
+		status     int
+		code       api.Code
+	}{
+		{"64 KiB", strings.Repeat(" ", 64<<10), nil, 405, api.NotAllowed},
+		{"more", strings.Repeat(" ", 64<<10+1), nil, 413, api.TooLarge},
+		{"16 levels", nested(16), nil, 405, api.NotAllowed},
+		{"more", nested(17), nil, 422, api.Invalid},
+		{"quoted brackets", `"` + nested(17) + `\"` + nested(17) + `"`, nil, 405, api.NotAllowed},
+		{"a quote that ends", `"a\\"` + nested(17), nil, 422, api.Invalid},
+		{"another site", "{}", []string{"Sec-Fetch-Site", "cross-site"}, 403, api.Forbidden},
+		{"another origin", "{}", []string{"Origin", "http://evil.test"}, 403, api.Forbidden},
+		{"our own page", "{}", []string{"Sec-Fetch-Site", "same-origin"}, 405, api.NotAllowed},
+	} {
+		w := send(tt.body, tt.header...)
+		var p api.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != tt.status || p.Code != tt.code {
+			t.Errorf("%s: %d %s, want %d and %s (%v)", tt.name, w.Code, w.Body, tt.status, tt.code, err)
+		}
+	}
+}
+
+func TestOpenAPI(t *testing.T) {
+	var d struct {
+		OpenAPI string `json:"openapi"`
+		Paths   map[string]map[string]struct {
+			OperationID string                     `json:"operationId"`
+			Responses   map[string]json.RawMessage `json:"responses"`
+		} `json:"paths"`
+		Components struct {
+			Schemas map[string]json.RawMessage `json:"schemas"`
+		} `json:"components"`
+	}
+	w := ask(handler(), "GET", "/openapi.json")
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || d.OpenAPI == "" {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+	for path, methods := range d.Paths {
+		for method, op := range methods {
+			if op.OperationID == "" || !strings.Contains(string(op.Responses["default"]), "#/components/schemas/Problem") {
+				t.Errorf("%s %s: %+v", method, path, op)
+			}
+		}
+	}
+	if d.Paths["/v1/members"]["get"].OperationID != "members" || d.Components.Schemas["Problem"] == nil {
+		t.Errorf("not described: %s", w.Body)
+	}
+	if d.Components.Schemas["ErrorModel"] != nil {
+		t.Error("another kind of error than ours is described")
+	}
+}
+
+// A parameter that no endpoint reads is a mistake, and is named.
+func TestUnknownParameter(t *testing.T) {
+	w := ask(handler(), "GET", "/v1/members?nmae=web1")
+	if w.Code != 422 || !strings.Contains(w.Body.String(), "query.nmae: unknown") || !strings.Contains(w.Body.String(), `"code": "invalid"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 // The API's field names are a promise; a renamed Go field must not break it.
 func TestNodeAsJSON(t *testing.T) {
 	got := ask(handler(), "GET", "/v1/node").Body.String()

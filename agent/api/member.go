@@ -1,6 +1,12 @@
 package api
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
 
 // Member is a node of the cluster as one agent knows it.
 type Member struct {
@@ -39,4 +45,12 @@ type Link struct {
 type List[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next"`
+}
+
+func (e endpoints) addMembers(members func() []Member) {
+	add(e, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/members", OperationID: "members", Summary: "The nodes that the agent knows, itself included",
+	}, func(context.Context, *nothing) (*answer[List[Member]], error) {
+		return listOf(members()), nil
+	})
 }

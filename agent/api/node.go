@@ -1,6 +1,12 @@
 package api
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
 
 // State is what an agent is doing.
 type State string
@@ -66,4 +72,12 @@ type Load struct {
 	// read, which is not the same as 0.
 	CPU    *float64 `json:"cpu"`
 	Memory *float64 `json:"memory"`
+}
+
+func (e endpoints) addNode(node func() Node) {
+	add(e, huma.Operation{
+		Method: http.MethodGet, Path: "/v1/node", OperationID: "node", Summary: "What the agent says about itself",
+	}, func(context.Context, *nothing) (*answer[Node], error) {
+		return &answer[Node]{node()}, nil
+	})
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 )
 
@@ -16,21 +17,36 @@ type Problem struct {
 	Code   Code   `json:"code"`
 }
 
+const problemType = "application/problem+json"
+
+func newProblem(code Code, detail string) Problem {
+	status := code.Status()
+	return Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code}
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus is the HTTP status, for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is that of problems, for huma.
+func (p *Problem) ContentType(string) string { return problemType }
+
+// GetHeaders are the fields of the answer that the code asks for, for huma.
+func (p *Problem) GetHeaders() http.Header { return p.Code.header() }
+
 func writeProblem(w http.ResponseWriter, code Code, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
+	for name, values := range code.header() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(code.Status())
-	writeJSON(w, Problem{
-		Type:   "about:blank",
-		Title:  http.StatusText(code.Status()),
-		Status: code.Status(),
-		Detail: detail,
-		Code:   code,
-	})
+	writeJSON(w, newProblem(code, detail))
 }
 
 // writeJSON writes v indented, for people with curl. A reader that is gone is
 // no error of anybody's.
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w io.Writer, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)

@@ -40,7 +40,6 @@ func serveReady(w http.ResponseWriter, req *http.Request, r Readiness) {
 	if !r.Ready {
 		status = NotReady.Status()
 	}
-	w.Header().Set("Cache-Control", "no-store")
 	if strings.Contains(req.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)

@@ -1,0 +1,79 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// What a request may bring (docs/design.md, "Limits").
+const (
+	maxBody  = 64 << 10
+	maxDepth = 16
+)
+
+// guard is what stands before every endpoint: no page of another site writes
+// through somebody's browser, and no body is larger or deeper than it may be.
+func guard(next http.Handler) http.Handler {
+	bounded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if code, detail := readBounded(w, r); code != "" {
+			writeProblem(w, code, detail)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	ours := http.NewCrossOriginProtection()
+	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, Forbidden, "a browser sent this for a page of another site; nothing was changed")
+	}))
+	protected := ours.Handler(bounded)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		protected.ServeHTTP(w, r)
+	})
+}
+
+// readBounded replaces the body by its bytes in memory, or says what is wrong
+// with it. The server's time to read ends here: an endpoint may take longer,
+// and net/http would take the end of that time for the end of the client.
+func readBounded(w http.ResponseWriter, r *http.Request) (code Code, detail string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return TooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody)
+	case err != nil:
+		return Usage, "the body ended early"
+	case deeper(body, maxDepth):
+		return Invalid, fmt.Sprintf("the body has more than %d levels", maxDepth)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a recorder of a test has none
+	return "", ""
+}
+
+// deeper reports whether JSON has more than most levels of objects and lists.
+// Of what is no JSON it says something or other.
+func deeper(text []byte, most int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > most {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
