@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -55,10 +54,11 @@ type Agent struct {
 // sockets are what an agent listens on. Gossip is the registry's own.
 type sockets struct {
 	http, admin, link net.Listener
+	unix              net.Listener // nil: none
 }
 
 func (s *sockets) close() {
-	for _, l := range []net.Listener{s.http, s.admin, s.link} {
+	for _, l := range []net.Listener{s.http, s.admin, s.link, s.unix} {
 		if l != nil {
 			l.Close()
 		}
@@ -135,6 +135,11 @@ func (a *Agent) open() error {
 	}
 	if a.socket.admin, err = listen(a.cfg.Network, "--admin", a.cfg.Admin); err != nil {
 		return err
+	}
+	if a.cfg.Socket != "" {
+		if a.socket.unix, err = openSocket(a.cfg.Network, a.cfg.Socket); err != nil {
+			return err
+		}
 	}
 	if a.socket.link, err = listen(a.cfg.Network, a.cfg.linkFlag(), a.cfg.Link); err != nil {
 		return err
@@ -235,97 +240,12 @@ func (a *Agent) watchPeers(ctx context.Context) error {
 	})
 }
 
-// serveHTTP is where clients come in. When ctx is done it closes the listener
-// and waits for what is in flight, here and for peers.
-func (a *Agent) serveHTTP(ctx context.Context) error {
-	select {
-	case <-a.registry.Ready():
-	case <-ctx.Done():
-		a.socket.http.Close()
-		return nil
-	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	server := &http.Server{
-		Handler:           a.balancer,
-		Protocols:         &protocols,
-		ConnContext:       balancer.GuardContext,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-		// Without it OPTIONS * is answered by net/http, which the guard does
-		// not see.
-		DisableGeneralOptionsHandler: true,
-	}
-	a.announceStart()
-	return serve(ctx, server, balancer.Guard(a.socket.http), a.finishInFlight)
-}
-
-// finishInFlight waits, the drain timeout at most, for what server and the
-// balancer still do.
-func (a *Agent) finishInFlight(server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTimeout)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		a.log.Warn("requests are cut off: they took longer than --drain-timeout", "timeout", a.cfg.DrainTimeout)
-		server.Close()
-	}
-	for s := a.balancer.Stats(); s.Exchanges+s.Websockets > 0; s = a.balancer.Stats() {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-ctx.Done():
-			a.log.Warn("requests of peers and websockets are cut off: they took longer than --drain-timeout",
-				"timeout", a.cfg.DrainTimeout, "requests", s.Exchanges, "websockets", s.Websockets)
-			return
-		}
-	}
-}
-
-func (a *Agent) serveAdmin(ctx context.Context) error {
-	server := &http.Server{
-		Handler: api.NewHandler(api.Config{
-			Node: a.describeNode, Members: a.members, Ready: a.checks, Metrics: a.metrics.Handler(),
-		}),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
-	return serve(ctx, server, a.socket.admin, func(server *http.Server) {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if server.Shutdown(ctx) != nil {
-			server.Close()
-		}
-	})
-}
-
-// serve runs server on l until ctx is done, and then stop, which must end it.
-func serve(ctx context.Context, server *http.Server, l net.Listener, stop func(*http.Server)) error {
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	stop(server)
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
-
 // announceStart says that the agent is up and where.
 func (a *Agent) announceStart() {
 	a.setState(api.Ready)
 	at := a.addresses()
 	a.log.Info("agent started",
-		"name", a.cfg.Name, "id", a.node.ID(), "http", at.HTTP, "admin", at.Admin, "gossip", at.Gossip, "link", at.Link,
+		"name", a.cfg.Name, "id", a.node.ID(), "http", at.HTTP, "admin", at.Admin, "socket", a.cfg.Socket, "gossip", at.Gossip, "link", at.Link,
 		"upstream", a.cfg.Upstream, "soft_limit", a.cfg.SoftLimit, "hard_limit", a.cfg.HardLimit, "queue", a.cfg.Queue,
 		"join", a.cfg.Join)
 	if a.cfg.Started != nil {

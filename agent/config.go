@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
@@ -29,6 +30,9 @@ type Config struct {
 	Listen string
 	// Admin is where the API, /metrics and the probes are. Zero: 127.0.0.1:7940.
 	Admin string
+	// Socket is the path of a Unix socket where the API is too, for the agent's
+	// user and group (mode 0660). Zero: none.
+	Socket string
 	// Bind is where gossip comes in, TCP and UDP. Zero: 127.0.0.1:7946.
 	Bind string
 	// Link is where peers' links come in. Zero: the host of Bind and the port
@@ -187,7 +191,7 @@ func (c Config) Validate() error {
 	for _, seed := range c.Join {
 		errs = append(errs, validateAddress("--join", seed))
 	}
-	return errors.Join(append(errs, c.validateAdvertise(), c.validateExposure(), c.validateDistinct())...)
+	return errors.Join(append(errs, c.validateSocket(), c.validateAdvertise(), c.validateExposure(), c.validateDistinct())...)
 }
 
 // maxCluster is what every packet of gossip has room for.
@@ -316,6 +320,16 @@ func exampleOf(flag string) string {
 		return "10.0.0.5:7946"
 	}
 	return "127.0.0.1:7947" // --link
+}
+
+// maxSocket is what the path of a Unix socket has room for.
+const maxSocket = 107
+
+func (c Config) validateSocket() error {
+	if c.Socket != "" && (!filepath.IsAbs(c.Socket) || len(c.Socket) > maxSocket) {
+		return fmt.Errorf("--socket %.200q: want the path of a Unix socket, from the root and with at most %d bytes, such as /run/kecho/api.sock", c.Socket, maxSocket)
+	}
+	return nil
 }
 
 // validateAdvertise refuses to tell others an address that is not known yet.

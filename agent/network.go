@@ -17,6 +17,9 @@ type Network interface {
 	// Listen opens a stream listener on host:port, as net.Listen does for
 	// "tcp".
 	Listen(addr string) (net.Listener, error)
+	// ListenSocket opens a stream listener on the Unix socket at path, which it
+	// makes; the listener's Close takes it away.
+	ListenSocket(path string) (net.Listener, error)
 	// Dial connects to host:port, as net.Dialer.DialContext does.
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
 	// Gossip sets where the registry's packets go; cfg.Bind is the address.
@@ -26,6 +29,8 @@ type Network interface {
 type systemNetwork struct{}
 
 func (systemNetwork) Listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+
+func (systemNetwork) ListenSocket(path string) (net.Listener, error) { return listenSocket(path) }
 
 func (systemNetwork) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, addr)

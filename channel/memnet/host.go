@@ -97,6 +97,11 @@ func (h *Host) Listen(addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// ListenSocket fails: there are no files in memory.
+func (h *Host) ListenSocket(path string) (net.Listener, error) {
+	return nil, &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: errors.ErrUnsupported}
+}
+
 func (h *Host) listenLocked(addr string) (*listener, error) {
 	at, err := h.own(addr)
 	life := h.aliveLocked()

@@ -29,6 +29,7 @@ func agentFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ca", EnvVars: env("ca"), Usage: "`FILE` with the authority that signs the agents' certificates"},
 		&cli.BoolFlag{Name: "insecure", EnvVars: env("insecure"), Usage: "allow other addresses than loopback without keys"},
 		&cli.StringFlag{Name: "admin", EnvVars: env("admin"), Value: "127.0.0.1:7940", Usage: "`ADDRESS` of the API, /metrics and the probes"},
+		&cli.StringFlag{Name: "socket", EnvVars: env("socket"), Usage: "`PATH` of a Unix socket for the API too, mode 0660, such as /run/kecho/api.sock"},
 		&cli.IntFlag{Name: "soft-limit", EnvVars: env("soft-limit"), DefaultText: "8", Usage: "requests at the web server before others may go elsewhere"},
 		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
 		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard, 1024 or more", Usage: "requests that wait here at most"},
@@ -79,7 +80,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 	}
 	return agent.Config{
 		Name: name, Cluster: c.String("cluster"), Upstream: c.String("upstream"),
-		Listen: c.String("listen"), Admin: c.String("admin"), Bind: c.String("bind"),
+		Listen: c.String("listen"), Admin: c.String("admin"), Socket: c.String("socket"), Bind: c.String("bind"),
 		Link: c.String("link"), Advertise: c.String("advertise"), Join: join,
 		Key: key, CA: c.String("ca"), Cert: c.String("cert"), CertKey: c.String("cert-key"),
 		Insecure:  c.Bool("insecure"),
