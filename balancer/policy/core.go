@@ -109,9 +109,9 @@ func setDefault[T int | time.Duration](field *T, value T) {
 // Arrive decides about a request of a client that has just come.
 func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 	c.lastID++
-	asked, tried := r.asked[:0], r.tried[:0]
+	asked, tried, copies := r.asked[:0], r.tried[:0], r.copies[:0]
 	*r = Request{Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Timeout: r.Timeout, Data: r.Data,
-		id: c.lastID, arrived: now, key: now, asked: asked, tried: tried}
+		id: c.lastID, arrived: now, key: now, asked: asked, tried: tried, copies: copies}
 	setDefault(&r.Timeout, c.cfg.Timeout)
 	r.deadline = now + r.Timeout
 	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
@@ -224,10 +224,13 @@ func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Res
 			out = c.send(r.owner, Message{Kind: Refuse, ID: r.id, Epoch: r.epoch}, out)
 		}
 		c.drop(r)
-	case res == Served || res == Aborted:
-		delete(c.own, r.id)
+	case r.over || res == Served || res == Aborted:
+		out = c.release(r, out)
+	case len(r.copies) > 0:
+		r.phase = moved
+		c.plan(now, r)
 	default:
-		out = c.again(now, r, res == Broken, out)
+		out = c.again(now, r, 0, res == Broken, out)
 	}
 	return c.dispatch(now, out)
 }
@@ -244,24 +247,22 @@ func (c *Core) learn(took time.Duration) {
 // Leave says that the client of an own request is gone, wherever the request
 // is. One that runs here keeps its place until Finish.
 func (c *Core) Leave(now time.Duration, r *Request, out []Effect) []Effect {
-	if c.own[r.id] != r || r.phase == running {
+	if c.own[r.id] != r {
 		return out
 	}
-	out = c.release(now, r, out)
-	return c.dispatch(now, out)
+	return c.dispatch(now, c.release(r, out))
 }
 
-// release lets go of an own request that does not run here.
-func (c *Core) release(now time.Duration, r *Request, out []Effect) []Effect {
+// release lets go of an own request, but for its place if it runs here.
+func (c *Core) release(r *Request, out []Effect) []Effect {
 	c.queue.remove(r)
 	c.timers.remove(r)
 	out = c.cancelOffers(r, 0, out)
-	if r.phase == moved {
-		c.settle(r)
-		out = c.send(r.at, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+	out = c.cancelCopies(r, 0, out)
+	if r.over = true; r.phase != running {
+		r.phase = absent
+		delete(c.own, r.id)
 	}
-	r.phase = absent
-	delete(c.own, r.id)
 	return out
 }
 
@@ -317,6 +318,6 @@ func (c *Core) send(to Peer, m Message, out []Effect) []Effect {
 
 func (c *Core) fail(now time.Duration, r *Request, out []Effect) []Effect {
 	c.count.Failed++
-	out = c.release(now, r, out)
+	out = c.release(r, out)
 	return append(out, Effect{Do: DoFail, Request: r})
 }

@@ -25,8 +25,7 @@ func exchange(now time.Duration, c *Core, r *Request, peers []Peer, out []Effect
 	report := Report{Load: 1, Places: 1, Service: 38 * time.Millisecond}
 	out = c.Receive(now, peers[0], Message{Kind: Claim, ID: m.ID, Epoch: m.Epoch, Report: report}, out[:0])
 	out = c.Receive(now, peers[0], Message{Kind: Started, ID: m.ID, Epoch: m.Epoch, Report: report}, out[:0])
-	c.Answered(r)
-	return out
+	return c.Answered(now, r, peers[0], out[:0])
 }
 
 // visit is all that a peer decides about one request of an owner.

@@ -70,9 +70,9 @@
 //		case policy.DoSend:   // e.Message goes to e.To
 //		...
 //
-// The IN-filter drops an answer that is not from the peer that has the request
-// in its epoch; one that is kept is told with Answered. Who the peers are it
-// learns from Hear, Receive and PeerGone.
+// The IN-filter drops an answer that Awaits does not say is wanted; one that is
+// kept is told with Answered. Who the peers are it learns from Hear, Receive and
+// PeerGone.
 //
 // # Concurrency
 //

@@ -13,8 +13,26 @@ func (c *Core) schedule(r *Request, at time.Duration) {
 // before that when it may start here.
 func (c *Core) lookAgain(now time.Duration, r *Request, at time.Duration) {
 	r.look = min(at, r.deadline)
-	if at = r.look; r.notBefore > now {
-		at = min(at, r.notBefore)
+	c.plan(now, r)
+}
+
+// plan has Tick look at an own request when time alone changes something.
+func (c *Core) plan(now time.Duration, r *Request) {
+	at := r.deadline
+	switch r.phase {
+	case running:
+		c.timers.remove(r)
+		return
+	case moved:
+		for i := range r.copies {
+			if silent := r.copies[i].silent; silent != 0 {
+				at = min(at, silent)
+			}
+		}
+	default:
+		if at = r.look; r.notBefore > now {
+			at = min(at, r.notBefore)
+		}
 	}
 	c.schedule(r, at)
 }
@@ -41,7 +59,7 @@ func (c *Core) Tick(now time.Duration, out []Effect) []Effect {
 			out = c.guestDue(now, r, out)
 		case r.deadline <= now:
 			c.count.Late++
-			out = c.release(now, r, out)
+			out = c.release(r, out)
 			out = append(out, Effect{Do: DoExpire, Request: r})
 		case r.phase == moved:
 			out = c.quiet(now, r, out)
@@ -74,18 +92,25 @@ func (c *Core) ownDue(now time.Duration, r *Request, out []Effect) []Effect {
 	return out
 }
 
-// quiet is what becomes of a request whose peer has said nothing: that counts
-// against the peer, and the request goes elsewhere if it may be begun
-// twice. If it may not, an answer may yet come.
+// quiet is what becomes of a request that is only at peers, and one of them has
+// said nothing: that counts against the peer, and if there is no other the
+// request goes elsewhere if it may be begun twice. If it may not, an answer may
+// yet come.
 func (c *Core) quiet(now time.Duration, r *Request, out []Effect) []Effect {
-	c.schedule(r, r.deadline)
-	c.settle(r)
-	c.peers.fail(now, r.at)
-	if !r.Repeatable || r.lost {
+	heard := true
+	for i := range r.copies {
+		if silent := r.copies[i].silent; silent != 0 && silent <= now {
+			heard = false
+			c.settle(r, i)
+			c.peers.fail(now, r.copies[i].peer)
+		}
+	}
+	if heard || len(r.copies) > 1 || !r.Repeatable || r.lost {
+		c.plan(now, r)
 		return out
 	}
-	out = c.send(r.at, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
-	return c.again(now, r, true, out)
+	p := r.copies[0].peer
+	return c.again(now, r, p, true, c.cancelCopies(r, 0, out))
 }
 
 // guestDue ends a guest whose time is over, and what a claim has kept when

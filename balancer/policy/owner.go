@@ -115,20 +115,11 @@ func (c *Core) unwanted(now time.Duration, r *Request, out []Effect) []Effect {
 	return out
 }
 
-// move notes that r is at p from now on.
+// move notes that r is at p from now on, and nowhere else.
 func (c *Core) move(now time.Duration, r *Request, p Peer) {
-	r.phase, r.at, r.counted = moved, p, true
-	c.peers.count(p, 1)
-	c.schedule(r, min(now+max(4*c.trip, leastQuiet), r.deadline))
-}
-
-// settle notes that the peer which has r said something, so that its load
-// counts r from now on.
-func (c *Core) settle(r *Request) {
-	if r.counted {
-		r.counted = false
-		c.peers.count(r.at, -1)
-	}
+	r.phase = moved
+	c.lend(now, r, p)
+	c.plan(now, r)
 }
 
 // onClaim grants the request to the first who claims it. Who comes later was
@@ -167,37 +158,38 @@ func (c *Core) cancelOffers(r *Request, spared Peer, out []Effect) []Effect {
 	return out
 }
 
-// onWord hears what the peer that has r says of it: started, queued or
-// refused.
+// onWord hears what a peer that has r says of it: started, queued or refused.
 func (c *Core) onWord(now time.Duration, from Peer, m Message, out []Effect) []Effect {
 	r := c.own[m.ID]
-	if r == nil || r.epoch != m.Epoch || r.phase != moved || r.at != from {
+	if r == nil || r.epoch != m.Epoch || r.at(from) < 0 {
 		return out
 	}
-	c.settle(r)
-	if m.Kind != Refuse {
-		c.schedule(r, r.deadline)
-		return out
+	c.settle(r, r.at(from))
+	if m.Kind == Refuse {
+		c.count.Refused++
+		c.forget(r, r.at(from))
+		if r.phase == moved && len(r.copies) == 0 {
+			r.refused++
+			return c.retake(now, r, from, out)
+		}
 	}
-	c.count.Refused++
-	r.refused++
-	return c.retake(now, r, out)
+	c.plan(now, r)
+	return out
 }
 
-// retake puts a request back that was not served where it was sent, at its old
-// age. After this node's own server peers come first.
-func (c *Core) retake(now time.Duration, r *Request, out []Effect) []Effect {
+// retake puts a request back that was not served where it was, at its old age:
+// at the peer from, or here. After this node's own server peers come first.
+func (c *Core) retake(now time.Duration, r *Request, from Peer, out []Effect) []Effect {
 	r.notBefore = 0
-	if r.at == 0 && len(c.peers.known) > 0 {
+	if from == 0 && len(c.peers.known) > 0 {
 		r.notBefore = now + max(c.patience(), 4*c.trip)
 	}
-	c.settle(r)
 	r.epoch++
 	r.rounds = 0
 	if c.pulling(r) {
-		r.tried = append(r.tried[:0], r.at) // not that one, for now
+		r.tried = append(r.tried[:0], from) // not that one, for now
 	}
-	r.at, r.phase = 0, queued
+	r.phase = queued
 	c.queue.add(r)
 	c.lookAgain(now, r, r.deadline)
 	if out = c.dispatch(now, out); r.phase != queued {
@@ -206,39 +198,16 @@ func (c *Core) retake(now time.Duration, r *Request, out []Effect) []Effect {
 	return c.overflow(now, r, out)
 }
 
-// again decides about an own request that has no answer from where it was
-// sent: back into the queue if nobody begun it, or if it may be begun twice
+// again decides about an own request that has no answer from where it was, the
+// peer from or here, and is nowhere else: back into the queue if nobody began it, or if it may be begun twice
 // and was not yet; otherwise it fails.
-func (c *Core) again(now time.Duration, r *Request, begun bool, out []Effect) []Effect {
+func (c *Core) again(now time.Duration, r *Request, from Peer, begun bool, out []Effect) []Effect {
 	if begun && !r.Repeatable || r.lost || !r.Movable || r.deadline <= now {
 		return c.fail(now, r, out)
 	}
 	r.lost = true
 	c.count.Lost++
-	return c.retake(now, r, out)
-}
-
-// Answered says that the head of the answer has come from the peer that has r,
-// in this epoch: the core is done with it.
-func (c *Core) Answered(r *Request) {
-	if c.own[r.id] != r || r.phase != moved {
-		return
-	}
-	c.settle(r)
-	c.peers.good(r.at)
-	c.timers.remove(r)
-	r.phase = absent
-	delete(c.own, r.id)
-}
-
-// NoAnswer says that the peer which has r, in this epoch, has no answer for
-// it; begun says that its web server may have begun it.
-func (c *Core) NoAnswer(now time.Duration, r *Request, begun bool, out []Effect) []Effect {
-	if c.own[r.id] != r || r.phase != moved {
-		return out
-	}
-	c.peers.fail(now, r.at)
-	return c.again(now, r, begun, out)
+	return c.retake(now, r, from, out)
 }
 
 // PeerGone says that a peer left or its link is broken for good.
@@ -248,9 +217,10 @@ func (c *Core) PeerGone(now time.Duration, p Peer, out []Effect) []Effect {
 		switch {
 		case r.owner == p:
 			out = c.onCancel(r, out)
-		case r.owner == 0 && r.phase == moved && r.at == p:
-			r.counted = false
-			out = c.again(now, r, true, out)
+		case r.owner == 0 && r.at(p) >= 0:
+			r.copies[r.at(p)].counted = false
+			c.forget(r, r.at(p))
+			out = c.without(now, r, p, true, out)
 		case r.owner == 0:
 			r.asked = slices.DeleteFunc(r.asked, func(q Peer) bool { return q == p })
 		}

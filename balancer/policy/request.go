@@ -4,8 +4,8 @@ import "time"
 
 // Request is one request at a Core. What is exported is the driver's to set
 // before Arrive; all else belongs to the Core. It may be used again once the
-// Core is done with it: after Answered, Leave, or Finish, and after DoShed,
-// DoFail and DoExpire.
+// Core is done with it: after Finish if it has a place here, else after
+// Answered, Leave, DoShed, DoFail and DoExpire.
 type Request struct {
 	// Movable says that a peer may serve the request.
 	Movable bool
@@ -37,9 +37,9 @@ type Request struct {
 	tries     int           // pushes
 	refused   int           // pushes and grants
 	rounds    int           // of offers
-	at        Peer          // who has it, when away
-	counted   bool          // not yet in the load heard from at
+	copies    []duplicate   // at peers
 	lost      bool          // it was begun once and repeated, or failed here
+	over      bool          // answered, or its client is gone; it still has a place here
 
 	// Of a guest.
 	holds bool // a place is kept for the answer to the claim
@@ -64,7 +64,7 @@ const (
 	absent      phase = iota // not in the core
 	queued                   // waits for a place here
 	asking                   // own: the driver picks whom it is pushed to
-	moved                    // own: at a peer
+	moved                    // own: only at peers
 	placeholder              // guest: offered, not claimed
 	claimed                  // guest: claimed, not answered
 	running                  // at the web server here

@@ -143,15 +143,15 @@ func (g *rig) deliver(i int, keep bool) {
 		return
 	}
 	c := f.m.Data.(*call)
-	if c.owner != f.to || !c.wanted || c.at != f.from || c.epoch != f.m.Epoch || c.phase != moved {
+	if c.owner != f.to || !c.wanted || !core.Awaits(&c.Request, f.from, f.m.Epoch) {
 		return // the IN-filter
 	}
 	if f.failed {
-		g.do(f.to, core.NoAnswer(g.now, &c.Request, true, nil))
+		g.do(f.to, core.NoAnswer(g.now, &c.Request, f.from, true, nil))
 		return
 	}
-	core.Answered(&c.Request)
 	g.end(c, "answered")
+	g.do(f.to, core.Answered(g.now, &c.Request, f.from, nil))
 }
 
 // finish ends the i-th service.

@@ -66,15 +66,15 @@ func (n *coreNode) handle(e event) {
 		n.spare = append(n.spare, e.message)
 		n.out = n.core.Receive(n.now, e.from, m, n.out)
 	case answers:
-		if e.job.Epoch() != e.epoch || e.job.over {
-			return // the IN-filter drops what is of an earlier try
+		if !n.core.Awaits(&e.job.Request, e.from, e.epoch) {
+			return // the IN-filter drops it
 		}
 		if e.failed {
-			n.out = n.core.NoAnswer(n.now, &e.job.Request, true, n.out)
+			n.out = n.core.NoAnswer(n.now, &e.job.Request, e.from, true, n.out)
 			break
 		}
-		n.core.Answered(&e.job.Request)
 		n.end(e.job, answered)
+		n.out = n.core.Answered(n.now, &e.job.Request, e.from, n.out)
 	case wakes:
 		if e.at != n.wakeAt {
 			return // the plan has changed
@@ -152,7 +152,7 @@ func (n *coreNode) finish(s *service, res policy.Result) {
 		n.end(j, answered)
 	case owner != 0 && res != policy.Aborted:
 		if o := n.node(owner); o != nil {
-			n.plan(event{at: n.now + n.cfg.Delay, what: answers, node: o.index, life: o.life, job: j, epoch: r.Epoch(), failed: res == policy.Broken})
+			n.plan(event{at: n.now + n.cfg.Delay, what: answers, node: o.index, life: o.life, from: n.name(), job: j, epoch: r.Epoch(), failed: res == policy.Broken})
 		}
 	}
 	n.out = n.core.Finish(n.now, r, took, res, n.out)

@@ -1,0 +1,103 @@
+package policy
+
+import (
+	"slices"
+	"time"
+)
+
+// duplicate is one copy of an own request, at a peer. Most requests have one,
+// and then they are nowhere else.
+type duplicate struct {
+	peer    Peer
+	counted bool          // not yet in the load heard from the peer
+	silent  time.Duration // when its silence counts against the peer; 0: it has spoken
+}
+
+// at is where the copy at p stands in r's copies; below 0 when there is none.
+func (r *Request) at(p Peer) int {
+	return slices.IndexFunc(r.copies, func(d duplicate) bool { return d.peer == p })
+}
+
+// lend notes that p has r from now on.
+func (c *Core) lend(now time.Duration, r *Request, p Peer) {
+	r.copies = append(r.copies, duplicate{peer: p, counted: true, silent: now + max(4*c.trip, leastQuiet)})
+	c.peers.count(p, 1)
+}
+
+// settle notes that the peer of the i-th copy said something, so that its load
+// counts the copy from now on.
+func (c *Core) settle(r *Request, i int) {
+	d := &r.copies[i]
+	d.silent = 0
+	if d.counted {
+		d.counted = false
+		c.peers.count(d.peer, -1)
+	}
+}
+
+// forget drops the i-th copy of r; whoever has it is not told.
+func (c *Core) forget(r *Request, i int) {
+	c.settle(r, i)
+	r.copies = slices.Delete(r.copies, i, i+1)
+}
+
+// cancelCopies takes back every copy of r but the one at the peer that is
+// spared.
+func (c *Core) cancelCopies(r *Request, spared Peer, out []Effect) []Effect {
+	for i := len(r.copies) - 1; i >= 0; i-- {
+		if p := r.copies[i].peer; p != spared {
+			c.forget(r, i)
+			out = c.send(p, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+		}
+	}
+	return out
+}
+
+// Awaits reports whether an answer to r, of the peer from in an epoch, is still
+// wanted: the condition of the IN-filter. From zero it is of this node's own
+// web server.
+func (c *Core) Awaits(r *Request, from Peer, epoch uint32) bool {
+	if c.own[r.id] != r || r.over || r.epoch != epoch {
+		return false
+	}
+	return from == 0 && r.phase == running || r.at(from) >= 0
+}
+
+// Answered says that the head of an answer has come, of the peer from or, from
+// zero, of this node's own web server, that Awaits says is wanted. What else was
+// begun or asked for the request is ended. The core is done with it, but for
+// one that runs here: that has its place until Finish.
+func (c *Core) Answered(now time.Duration, r *Request, from Peer, out []Effect) []Effect {
+	if !c.Awaits(r, from, r.epoch) {
+		return out
+	}
+	if from != 0 {
+		c.peers.good(from)
+		c.forget(r, r.at(from))
+	}
+	if r.phase == running && from != 0 {
+		out = append(out, Effect{Do: DoAbort, Request: r})
+	}
+	return c.dispatch(now, c.release(r, out))
+}
+
+// NoAnswer says that the peer from, which has r in this epoch, has no answer for
+// it; begun says that its web server may have begun it.
+func (c *Core) NoAnswer(now time.Duration, r *Request, from Peer, begun bool, out []Effect) []Effect {
+	if from == 0 || !c.Awaits(r, from, r.epoch) {
+		return out
+	}
+	c.peers.fail(now, from)
+	c.forget(r, r.at(from))
+	return c.without(now, r, from, begun, out)
+}
+
+// without is what becomes of r when its copy at a peer is no more: nothing,
+// while it is somewhere else.
+func (c *Core) without(now time.Duration, r *Request, from Peer, begun bool, out []Effect) []Effect {
+	if r.phase != moved || len(r.copies) > 0 {
+		c.plan(now, r)
+		return out
+	}
+	return c.again(now, r, from, begun, out)
+}
