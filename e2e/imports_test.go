@@ -39,6 +39,7 @@ var importTable = map[string]imports{
 	},
 	"balancer/policy":     {},
 	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy"}},
+	"resmgr":              {ours: []string{"channel", "resmgr/monitor"}},
 	"resmgr/monitor":      {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
