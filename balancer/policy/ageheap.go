@@ -7,8 +7,8 @@ type ageHeap struct {
 	items []*Request
 }
 
-// heapKind is which of a core's heaps it is: the two of what waits for a place
-// go by age, the third by when something is due.
+// heapKind is which of a core's heaps it is: those of what waits for a place go
+// by age, the third by when something is due.
 type heapKind uint8
 
 const (
@@ -33,11 +33,23 @@ func (h *ageHeap) add(r *Request) {
 	h.up(len(h.items) - 1)
 }
 
-// remove takes r out, if it is in.
-func (h *ageHeap) remove(r *Request) {
+// last is the one that would come out last. It looks at half of them: it is for
+// what is rare.
+func (h *ageHeap) last() *Request {
+	var last *Request
+	for _, r := range h.items[len(h.items)/2:] {
+		if last == nil || h.before(last, r) {
+			last = r
+		}
+	}
+	return last
+}
+
+// remove takes r out, and reports whether it was in.
+func (h *ageHeap) remove(r *Request) bool {
 	i := r.slot[h.by] - 1
 	if i < 0 {
-		return
+		return false
 	}
 	r.slot[h.by] = 0
 	last := len(h.items) - 1
@@ -45,11 +57,12 @@ func (h *ageHeap) remove(r *Request) {
 	h.items[last] = nil
 	h.items = h.items[:last]
 	if i == last {
-		return
+		return true
 	}
 	h.items[i] = moved
 	h.down(i)
 	h.up(moved.slot[h.by] - 1)
+	return true
 }
 
 func (h *ageHeap) before(a, b *Request) bool {

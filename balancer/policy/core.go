@@ -14,8 +14,11 @@ type Config struct {
 	// Queue is how many requests wait here at most, guests that were accepted
 	// among them. Zero: 1,024.
 	Queue int
-	// ShedAge is how old the oldest that waits may be before new requests are
-	// refused. Zero: 500 ms.
+	// QueueBytes is how much memory they hold at most, as their drivers say.
+	// Zero: 64 MiB.
+	QueueBytes int64
+	// ShedAge is how old the oldest that waits may be before new requests of
+	// its class and of less urgent ones are refused. Zero: 500 ms.
 	ShedAge time.Duration
 	// Timeout is how long a client waits that says nothing else. Zero: 5 s.
 	Timeout time.Duration
@@ -34,7 +37,7 @@ func (cfg Config) Check() error {
 	switch {
 	case cfg.Places < 1:
 		return errors.New("there is not one place")
-	case cfg.Queue < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
+	case cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
 		return errors.New("a limit is below 0")
 	case cfg.Mode > Stay:
 		return errors.New("there is no such mode")
@@ -64,8 +67,8 @@ type Core struct {
 	running int // places in use
 	held    int // places kept for claims
 	loose   int // claims without a place
-	queue   ageHeap
-	shadows ageHeap // placeholders
+	queue   ranks
+	shadows ranks // placeholders
 	timers  ageHeap
 	lastID  uint64
 	own     map[uint64]*Request
@@ -82,12 +85,14 @@ type Counts struct {
 	Control             uint64 // messages sent that carry no request
 	Refused             uint64 // pushes and grants that came back
 	Shed, Failed, Late  uint64 // requests without an answer, by effect
+	Displaced           uint64 // had to make room for more urgent ones
 	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
 }
 
 // NewCore makes a core with nothing in it. cfg must pass Check.
 func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Queue, 1024)
+	setDefault(&cfg.QueueBytes, 64<<20)
 	setDefault(&cfg.ShedAge, 500*time.Millisecond)
 	setDefault(&cfg.Timeout, 5*time.Second)
 	setDefault(&cfg.Service, 20*time.Millisecond)
@@ -95,12 +100,12 @@ func NewCore(cfg Config) *Core {
 	return &Core{
 		cfg: cfg, service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},
-		queue:    ageHeap{by: waits}, shadows: ageHeap{by: offers}, timers: ageHeap{by: dues},
+		queue:    newRanks(waits), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
 	}
 }
 
-func setDefault[T int | time.Duration](field *T, value T) {
+func setDefault[T int | int64 | time.Duration](field *T, value T) {
 	if *field == 0 {
 		*field = value
 	}
@@ -110,8 +115,8 @@ func setDefault[T int | time.Duration](field *T, value T) {
 func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 	c.lastID++
 	asked, tried, copies := r.asked[:0], r.tried[:0], r.copies[:0]
-	*r = Request{Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Timeout: r.Timeout, Data: r.Data,
-		id: c.lastID, arrived: now, key: now, asked: asked, tried: tried, copies: copies}
+	*r = Request{Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Class: r.Class.known(), Bytes: max(r.Bytes, 0),
+		Timeout: r.Timeout, Data: r.Data, id: c.lastID, arrived: now, key: now, asked: asked, tried: tried, copies: copies}
 	setDefault(&r.Timeout, c.cfg.Timeout)
 	r.deadline = now + r.Timeout
 	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
@@ -120,9 +125,8 @@ func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 	case idle && !slow:
 		c.own[r.id] = r
 		return c.start(r, out)
-	case c.sheds(now):
-		c.count.Shed++
-		return append(out, Effect{Do: DoShed, Request: r})
+	case c.sheds(now, r.Class, r.Bytes):
+		return c.shed(r, out)
 	case c.down && !r.Movable:
 		c.count.Failed++
 		return append(out, Effect{Do: DoFail, Request: r})
@@ -131,6 +135,7 @@ func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 		r.notBefore = now + c.patience()
 	}
 	c.own[r.id] = r
+	out = c.displace(now, r, out)
 	return c.dispatch(now, c.wait(now, r, out))
 }
 
@@ -142,19 +147,11 @@ func (c *Core) wait(now time.Duration, r *Request, out []Effect) []Effect {
 	return c.overflow(now, r, out)
 }
 
-// sheds reports whether new requests are refused: by the age of the queue's
-// head, not by a prediction, which refuses wrongly in a hot spot that peers
-// are draining (docs/design.md, "Policy").
-func (c *Core) sheds(now time.Duration) bool {
-	head := c.queue.first()
-	return c.queue.len() >= c.cfg.Queue || head != nil && now-head.key > c.cfg.ShedAge
-}
-
 // vacant is how many places are neither used nor kept.
 func (c *Core) vacant() int { return c.cfg.Places - c.running - c.held }
 
-// dispatch gives the places that are vacant to the oldest: to a request that is
-// here, or to a claim of one that was offered.
+// dispatch gives the places that are vacant to the oldest of the most urgent: to
+// a request that is here, or to a claim of one that was offered.
 func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 	for !c.down && c.vacant() > 0 {
 		real, shadow := c.queue.first(), c.shadows.first()
@@ -162,7 +159,7 @@ func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 			shadow = nil
 		}
 		switch {
-		case shadow != nil && (real == nil || shadow.key < real.key):
+		case shadow != nil && (real == nil || shadow.before(real)):
 			out = c.claim(now, shadow, out)
 		case real == nil || real.notBefore > now:
 			return out
@@ -298,12 +295,13 @@ func (c *Core) Report() Report {
 	return Report{Load: float64(c.running+c.queue.len()) / float64(c.cfg.Places), Places: places, Service: c.service}
 }
 
-// predicted is how long one more request would wait here.
-func (c *Core) predicted() time.Duration {
+// predicted is how long one more request of a class would wait here.
+func (c *Core) predicted(class Class) time.Duration {
 	if c.vacant() > 0 && c.queue.len() == 0 {
 		return 0
 	}
-	return time.Duration(float64(c.queue.len()+1) * float64(c.service) / float64(c.cfg.Places))
+	ahead, _ := c.queue.upTo(class)
+	return time.Duration(float64(ahead+1) * float64(c.service) / float64(c.cfg.Places))
 }
 
 // send appends a message to one peer.

@@ -23,10 +23,11 @@ type scene struct {
 
 // run does one command; what the cores say is printed:
 //
-//	nodes abc places=1 mode=offers service=40ms trip=1ms queue=4 age=500ms
+//	nodes abc places=1 mode=offers service=40ms trip=1ms queue=4 bytes=64 age=500ms
 //	at 10ms ...       sets the clock, does what is due, then the rest, if any
 //	arrive a x        a's client asks x; "fixed": it cannot move, "once": it
-//	                  is not repeatable, "large", "500ms": how long it waits
+//	                  is not repeatable, "large", "500ms": how long it waits,
+//	                  "u0" to "u7": its urgency, "3kb": what it holds
 //	deliver           all that is on its way, and what comes of it; "deliver
 //	                  ab": only the first from a to b; "deliver a": to a
 //	drop ab, double ab  the first from a to b is lost; comes once more
@@ -59,6 +60,8 @@ func (s *scene) open(words []string) (string, error) {
 			cfg.Places, err = n, wrong
 		case "queue":
 			cfg.Queue, err = n, wrong
+		case "bytes":
+			cfg.QueueBytes, err = int64(n)<<10, wrong
 		case "mode":
 			cfg.Mode = Mode(slices.Index([]string{"auto", "offers", "push", "none"}, value))
 			err = nil
@@ -129,6 +132,11 @@ func (s *scene) request(words []string) error {
 			c.Repeatable = false
 		case word == "large":
 			c.Large = true
+		case word[0] == 'u':
+			c.Class = Class(word[1]-'0') - 3
+		case strings.HasSuffix(word, "kb"):
+			c.Bytes, _ = strconv.ParseInt(word[:len(word)-2], 10, 64)
+			c.Bytes <<= 10
 		case err == nil:
 			c.Timeout = d
 		default:
@@ -240,7 +248,7 @@ func TestConfigCheck(t *testing.T) {
 	if err := (Config{Places: 1}).Check(); err != nil {
 		t.Error("the smallest configuration:", err)
 	}
-	for _, cfg := range []Config{{}, {Places: -1}, {Places: 1, Queue: -1}, {Places: 1, ShedAge: -1}, {Places: 1, Timeout: -1},
+	for _, cfg := range []Config{{}, {Places: -1}, {Places: 1, Queue: -1}, {Places: 1, QueueBytes: -1}, {Places: 1, ShedAge: -1}, {Places: 1, Timeout: -1},
 		{Places: 1, Service: -1}, {Places: 1, MessageCost: -1}, {Places: 1, Mode: Stay + 1}} {
 		if cfg.Check() == nil {
 			t.Errorf("%+v passes", cfg)

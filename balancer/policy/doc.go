@@ -35,9 +35,16 @@
 // peers, c the places.
 //
 // The queue is ordered by age, and a place that is free goes to the oldest who
-// may have it. So nothing waits while there is room for it, and what may yet
-// go to a peer is not in the way of what may not. At a Core an offer counts as
-// two services younger than it is: who is here comes first.
+// may have it. A Core has classes of urgency before that (RFC 9218): the oldest
+// of the most urgent class is first, here and among what peers offer. New
+// requests are shed when the oldest of their class and of more urgent ones waits
+// too long, and a full queue makes room for what is more urgent; so neither
+// kind can have the other's place for nothing, and what is starved is refused or
+// ends by its deadline, counted.
+//
+// So nothing waits while there is room for it, and what may yet go to a peer is
+// not in the way of what may not. At a Core an offer counts as two services
+// younger than it is: who is here comes first.
 //
 // # Use
 //
@@ -86,17 +93,19 @@
 // peers has no place kept there. One event costs at most the logarithm of the
 // queue's length.
 //
-// A Core keeps at most Config.Queue requests that wait here, 4,096 guests,
-// offers among them, none for longer than 10 minutes, and the names of the last
+// A Core keeps at most Config.Queue requests that wait here, which hold at most
+// Config.QueueBytes; those that come back from a peer are kept beyond that. It
+// keeps 4,096 guests, offers among them, none for longer than 10 minutes, and the names of the last
 // 4,096 guests that it began or refused, by which it knows what is repeated. A
 // request is pushed 3 times and refused 6 times at most; then it stays. A
 // message that is doubled and comes later than 4,096 guests after is not known
 // for that. A decision costs the logarithm of the queue and does not grow with
-// the number of peers; PeerGone, and SetUp when the web server is lost, cost a
+// the number of peers; to make room for a more urgent request costs a walk over
+// the queue, PeerGone, and SetUp when the web server is lost, cost a
 // walk over everything. A control message is counted with Config.MessageCost,
 // and they may cost 3 % of a core.
 //
-// A Core knows no classes of priority, no copies that race, and no start before
+// A Core knows no copies that race, and no start before
 // the grant.
 //
 // A budget holds at most its burst. Health ejects at most half of the peers, for

@@ -58,7 +58,7 @@ func (c *Core) Hear(now time.Duration, from Peer, r Report) { c.peers.hear(now, 
 // onOffer keeps a placeholder for what a peer offers, as if it were two
 // services younger than it is: a stranger counts less than who is here.
 func (c *Core) onOffer(now time.Duration, name guestName, m Message, out []Effect) []Effect {
-	if c.closed(now) || m.Left < c.service || len(c.guests) >= maxGuests {
+	if c.closed(now, m) || m.Left < c.service || len(c.guests) >= maxGuests {
 		return out
 	}
 	g := c.welcome(now, name, m)
@@ -71,9 +71,9 @@ func (c *Core) onOffer(now time.Duration, name guestName, m Message, out []Effec
 	return out
 }
 
-// closed reports whether nothing is taken from peers now.
-func (c *Core) closed(now time.Duration) bool {
-	return c.draining || c.down || c.sick || c.sheds(now)
+// closed reports whether nothing like what m is about is taken from peers now.
+func (c *Core) closed(now time.Duration, m Message) bool {
+	return c.draining || c.down || c.sick || c.sheds(now, m.Class.known(), max(m.Bytes, 0))
 }
 
 // maxLeft is how long a guest is kept at most, whatever its owner says.
@@ -90,7 +90,7 @@ func (c *Core) welcome(now time.Duration, name guestName, m Message) *Request {
 	} else {
 		g = new(Request)
 	}
-	*g = Request{id: name.id, owner: name.owner, epoch: name.epoch, arrived: now - m.Age,
+	*g = Request{Class: m.Class.known(), Bytes: max(m.Bytes, 0), id: name.id, owner: name.owner, epoch: name.epoch, arrived: now - m.Age,
 		deadline: now + m.Left, Data: m.Data, asked: g.asked[:0], tried: g.tried[:0]}
 	c.guests[name] = g
 	c.schedule(g, g.deadline)
@@ -137,18 +137,21 @@ func (c *Core) onGrant(now time.Duration, g *Request, name guestName, m Message,
 		return out
 	}
 	c.unhold(g)
-	g.Data, g.deadline = m.Data, now+min(max(m.Left, 0), maxLeft)
-	if c.down {
+	g.Data, g.Bytes, g.deadline = m.Data, max(m.Bytes, 0), now+min(max(m.Left, 0), maxLeft)
+	switch {
+	case c.down:
 		return c.refuse(g, out)
-	}
-	if c.vacant() > 0 {
+	case c.vacant() > 0:
 		return c.start(g, out)
+	case c.full(g.Class, g.Bytes):
+		return c.refuse(g, out)
 	}
 	return c.keep(now, g, out)
 }
 
 // keep queues a guest that is this node's to serve.
 func (c *Core) keep(now time.Duration, g *Request, out []Effect) []Effect {
+	out = c.displace(now, g, out)
 	g.phase, g.key = queued, g.arrived
 	c.queue.add(g)
 	c.schedule(g, g.deadline)
@@ -159,9 +162,9 @@ func (c *Core) keep(now time.Duration, g *Request, out []Effect) []Effect {
 // allows, and refuses it otherwise.
 func (c *Core) onPush(now time.Duration, name guestName, m Message, out []Effect) []Effect {
 	g := c.welcome(now, name, m)
-	wait := c.predicted()
+	wait := c.predicted(g.Class)
 	switch {
-	case c.closed(now) || m.Left < c.service || len(c.guests) > maxGuests || wait > 0 && wait+c.trip >= m.MaxWait:
+	case c.closed(now, m) || m.Left < c.service || len(c.guests) > maxGuests || wait > 0 && wait+c.trip >= m.MaxWait:
 		return c.refuse(g, out)
 	case c.vacant() > 0 && c.queue.len() == 0:
 		return c.start(g, out)

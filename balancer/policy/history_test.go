@@ -34,7 +34,7 @@ func newHistory(t *rapid.T, mode Mode) *history {
 	}
 	h := &history{t: t, places: rapid.IntRange(1, 3).Draw(t, "places"), faults: rapid.Bool().Draw(t, "faults")}
 	h.rig = newRig(names, Config{
-		Places: h.places, Mode: mode, Queue: rapid.IntRange(1, 6).Draw(t, "queue"),
+		Places: h.places, Mode: mode, Queue: rapid.IntRange(1, 6).Draw(t, "queue"), QueueBytes: int64(rapid.IntRange(4, 20).Draw(t, "queue bytes")),
 		Service: rapid.SampledFrom([]time.Duration{time.Millisecond, 10 * time.Millisecond, 40 * time.Millisecond}).Draw(t, "service"),
 		Timeout: 400 * time.Millisecond, ShedAge: 200 * time.Millisecond,
 	})
@@ -69,6 +69,7 @@ func (h *history) step() {
 		c := &call{name: fmt.Sprint(len(h.calls))}
 		kind := h.one(8, "kind")
 		c.Movable, c.Repeatable, c.Large = kind != 0, kind&1 == 1, kind == 2
+		c.Class, c.Bytes = Class(h.one(3, "class")-1), int64(h.one(4, "bytes"))
 		h.arrive(alive[h.one(len(alive), "where")], c)
 	case n < 60 && len(h.flight) > 0:
 		h.deliver(h.one(len(h.flight), "message"), false)
@@ -129,6 +130,9 @@ func (h *history) check() {
 		}
 		if core.down || core.vacant() == 0 {
 			continue
+		}
+		if n, bytes := core.queue.upTo(LastClass); n == 0 && bytes != 0 {
+			h.t.Fatalf("%c: an empty queue holds %d bytes", p, bytes)
 		}
 		if r := core.queue.first(); r != nil && r.notBefore <= h.now {
 			h.t.Fatalf("%c: %s waits beside a free place", p, r.Data.(*call).name)

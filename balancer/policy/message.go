@@ -52,6 +52,11 @@ type Message struct {
 	// Age is how long the client has waited and Left how long it will, in
 	// Offer, Grant and Push. No two clocks are compared.
 	Age, Left time.Duration
+	// Class is the request's, in Offer, Grant and Push.
+	Class Class
+	// Bytes is what the request holds in memory here while it waits, in Grant
+	// and Push: the receiving driver's to set.
+	Bytes int64
 	// MaxWait is how long the request may wait at the peer, in Push.
 	MaxWait time.Duration
 	// Report is the sender's load: it rides on every message.

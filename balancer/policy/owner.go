@@ -22,7 +22,8 @@ func (c *Core) overflow(now time.Duration, r *Request, out []Effect) []Effect {
 	}
 	// It stands in the queue itself. Below 2R and as much again nothing is
 	// gained by asking.
-	wait := time.Duration(float64(c.queue.len()) * float64(c.service) / float64(c.cfg.Places))
+	ahead, _ := c.queue.upTo(r.Class)
+	wait := time.Duration(float64(ahead) * float64(c.service) / float64(c.cfg.Places))
 	if wait <= 3*c.trip && !c.down && r.notBefore <= now {
 		return out
 	}
@@ -59,7 +60,7 @@ func (c *Core) push(now time.Duration, r *Request, wait time.Duration, out []Eff
 }
 
 func (c *Core) message(kind Kind, now time.Duration, r *Request) Message {
-	return Message{Kind: kind, ID: r.id, Epoch: r.epoch, Age: now - r.arrived, Left: r.deadline - now,
+	return Message{Kind: kind, ID: r.id, Epoch: r.epoch, Class: r.Class, Age: now - r.arrived, Left: r.deadline - now,
 		Report: c.Report()}
 }
 

@@ -14,6 +14,10 @@ type Request struct {
 	// Large says that its body is not worth sending for a refusal: over
 	// 64 KiB, or of unknown length. It is offered, never pushed.
 	Large bool
+	// Class is how urgent it is. Zero: as usual.
+	Class Class
+	// Bytes is what it holds in memory while it waits.
+	Bytes int64
 	// Timeout is how long its client waits. Zero: Config.Timeout.
 	Timeout time.Duration
 	// Data is the driver's; a guest has its Message's.
