@@ -19,12 +19,21 @@ const (
 	Capacity channel.Key[int64] = "capacity"
 	// Draining says that the node finishes what it has and takes nothing new.
 	Draining channel.Key[bool] = "draining"
+	// Weight is what the operator says of the node: how often it is picked
+	// beside others that are like it; 0: it takes nothing. Read it with
+	// WeightIn.
+	Weight channel.Key[float64] = "weight"
+	// Zone is where the node is. Between two nodes of one zone messages are
+	// quick, or cheap. A node without one is near to nobody.
+	Zone channel.Key[string] = "zone"
 )
 
 // What a node can claim at most (docs/design.md, "Limits").
 const (
 	MaxLoad     = 1e6
 	MaxCapacity = 1_000_000
+	MinWeight   = 0.1 // above 0
+	MaxWeight   = 10
 )
 
 // LoadIn is the load that attrs claim, at most MaxLoad. It reports false when
@@ -44,4 +53,18 @@ func LoadIn(attrs channel.Attrs) (load float64, ok bool) {
 func CapacityIn(attrs channel.Attrs) (places int64, ok bool) {
 	places, ok = Capacity.In(attrs)
 	return min(max(places, 0), MaxCapacity), ok
+}
+
+// WeightIn is the weight that attrs claim, 0 or from MinWeight to MaxWeight.
+// None is 1, and so is what no operator can have meant (negative, not a
+// number): it draws no more than silence does.
+func WeightIn(attrs channel.Attrs) float64 {
+	w, ok := Weight.In(attrs)
+	switch {
+	case !ok || math.IsNaN(w) || w < 0:
+		return 1
+	case w == 0:
+		return 0
+	}
+	return min(max(w, MinWeight), MaxWeight)
 }

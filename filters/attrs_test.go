@@ -48,3 +48,24 @@ func TestCapacityIn(t *testing.T) {
 		}
 	}
 }
+
+func TestWeightIn(t *testing.T) {
+	for _, c := range []struct {
+		attrs channel.Attrs
+		want  float64
+	}{
+		{nil, 1},
+		{channel.Attrs{Weight.Of(2.5)}, 2.5},
+		{channel.Attrs{Weight.Of(0)}, 0},
+		{channel.Attrs{Weight.Of(math.Copysign(0, -1))}, 0},
+		{channel.Attrs{Weight.Of(1e-9)}, MinWeight},
+		{channel.Attrs{Weight.Of(math.Inf(1))}, MaxWeight},
+		{channel.Attrs{Weight.Of(math.NaN())}, 1},
+		{channel.Attrs{Weight.Of(-1)}, 1},
+		{channel.Attrs{channel.Key[int64](Weight).Of(4)}, 1},
+	} {
+		if got := WeightIn(c.attrs); got != c.want {
+			t.Errorf("%v: %v, want %v", c.attrs, got, c.want)
+		}
+	}
+}

@@ -10,9 +10,12 @@
 // an event is to leave it no sink.
 //
 // Filters decide by what the sinks say of themselves (Name, Load, Capacity,
-// Draining; attrs.go), by the event, and by what earlier events did:
+// Draining, Weight, Zone; attrs.go), by the event, and by what earlier events
+// did:
 //
 //	RemoteOnly, Taking, Fresh   drop sinks that are out of the question
+//	Near                        keeps those of the node's zone, if they will do
+//	Thin                        drops some by chance, by weight
 //	LeastLoaded                 keeps the n best of those left
 //	Sample                      keeps n of them at random
 //	Where, None                 keep what a function says, nothing
@@ -49,7 +52,7 @@
 // No filter allocates per event once its tables have grown. LeastLoaded takes
 // time in proportion to sinks x n, and Sample with weights too. Chosen and FirstAnswer hold a bounded
 // number of entries (65,536 unless told otherwise) and count what does not
-// fit. Attributes are peers' claims: LoadIn and CapacityIn bound them.
+// fit. Attributes are peers' claims: LoadIn, CapacityIn and WeightIn bound them.
 //
 // The tests compare each filter with a naive one of the same meaning; they
 // need no helper package.

@@ -34,6 +34,10 @@ func drawAttrs(t *rapid.T) channel.Attrs {
 	if rapid.Bool().Draw(t, "has draining") {
 		attrs = append(attrs, Draining.Of(rapid.Bool().Draw(t, "draining")))
 	}
+	if rapid.IntRange(0, 3).Draw(t, "has weight") == 0 {
+		weights := []float64{0, 1, 0.01, 100, math.NaN(), -1}
+		attrs = append(attrs, Weight.Of(rapid.SampledFrom(weights).Draw(t, "weight")))
+	}
 	return attrs
 }
 
@@ -147,6 +151,8 @@ func everyFilter() []struct {
 		{"LeastLoaded3", LeastLoaded(LeastLoadedConfig{N: 3, Sent: sent})},
 		{"Sample4", Sample(SampleConfig{N: 4})},
 		{"SampleWeighted4", Sample(SampleConfig{N: 4, Weight: func(s *channel.Sink) float64 { return float64(s.Node) }})},
+		{"Near", Near(NearConfig{Zone: "a"})},
+		{"Thin", Thin(ThinConfig{})},
 		{"ToOrigin", ToOrigin},
 		{"ByType", ByType(map[channel.Type]channel.Filter{"answer": ToOrigin}, None)},
 		{"ChosenRecord", chosen.Record},

@@ -3,7 +3,7 @@ package filters
 import "kecho/channel"
 
 // Taking drops the sinks that say that they take nothing: capacity 0 (or
-// below), or draining. One that says neither takes.
+// below), weight 0, or draining. One that says nothing takes.
 func Taking(_ *channel.Event, sinks []channel.Sink) []channel.Sink {
 	kept := sinks[:0]
 	for i := range sinks {
@@ -16,6 +16,9 @@ func Taking(_ *channel.Event, sinks []channel.Sink) []channel.Sink {
 
 func takes(attrs channel.Attrs) bool {
 	if places, ok := CapacityIn(attrs); ok && places == 0 {
+		return false
+	}
+	if WeightIn(attrs) == 0 {
 		return false
 	}
 	draining, _ := Draining.In(attrs)

@@ -16,6 +16,9 @@ func TestTaking(t *testing.T) {
 				if a.Name == "draining" && a.Value() == true {
 					return false
 				}
+				if w, ok := a.Value().(float64); ok && a.Name == "weight" && w == 0 {
+					return false
+				}
 				if places, ok := a.Value().(int64); ok && a.Name == "capacity" && places <= 0 {
 					return false
 				}

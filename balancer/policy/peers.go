@@ -27,9 +27,13 @@ type known struct {
 	peer   Peer
 	report Report
 	heard  time.Duration
-	sent   int // on their way there and not in what it reported
-	failed int // in a row
+	met    time.Duration // when it was first heard, or never
+	sent   int           // on their way there and not in what it reported
+	failed int           // in a row
 }
+
+// never is a time before all others.
+const never time.Duration = -1 << 62
 
 // find is the entry of p, made if need be. It is valid until the next call.
 func (ps *peers) find(p Peer) *known {
@@ -40,7 +44,7 @@ func (ps *peers) find(p Peer) *known {
 		}
 		i = len(ps.known)
 		ps.index[p] = i
-		ps.known = append(ps.known, known{peer: p})
+		ps.known = append(ps.known, known{peer: p, met: never})
 	}
 	return &ps.known[i]
 }
@@ -49,6 +53,9 @@ func (ps *peers) find(p Peer) *known {
 // is as it was.
 func (ps *peers) hear(now time.Duration, p Peer, r Report) {
 	k := ps.find(p)
+	if k.met == never {
+		k.met = now
+	}
 	if !r.possible() {
 		return
 	}

@@ -186,6 +186,7 @@ func (n *coreNode) revive() {
 	n.past = append(n.past, n.core.Counts())
 	n.life, n.dead, n.wakeAt = n.life+1, false, 0
 	n.open()
+	n.picker.begin()
 	n.meetAll()
 	for _, o := range n.nodes {
 		if o != n && !o.dead {

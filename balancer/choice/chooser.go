@@ -1,0 +1,114 @@
+package choice
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"kecho/balancer/policy"
+	"kecho/channel"
+	"kecho/filters"
+)
+
+// Looked is how many sinks a Chooser needs to see at most: in a larger cluster
+// that many at random do as well, and a decision must not cost more there.
+const Looked = 32
+
+// compared is how many sinks a push compares.
+const compared = 8
+
+// Config configures a Chooser. The zero values work but for Core.
+type Config struct {
+	// Core says which peers may be asked and what was heard of them.
+	Core *policy.Core
+	// Rules is the operator's own OUT-filter: it sees the peers that may be
+	// asked, before any is chosen. Nil: none.
+	Rules channel.Filter
+	// Zone is this node's. Zero: it is in none, and zones play no part.
+	Zone string
+	// Rand is a random number in [0, 1). Nil: math/rand/v2's Float64.
+	Rand func() float64
+}
+
+// Chooser picks the peers of one core's submissions. Its methods are to be
+// called with the core's lock held.
+type Chooser struct {
+	cfg    Config
+	now    time.Duration
+	effect policy.Effect // that is being submitted
+	offer  channel.Filter
+	push   channel.Filter
+}
+
+// New makes a Chooser.
+func New(cfg Config) *Chooser {
+	c := &Chooser{cfg: cfg}
+	if c.cfg.Rand == nil {
+		c.cfg.Rand = rand.Float64
+	}
+	c.offer = c.offers()
+	c.push = c.pushes()
+	return c
+}
+
+// Pick is the OUT-filter of the submission e, which is a DoSubmit, at the time
+// now: it narrows sinks in place. event is for Config.Rules. Who is left is told
+// to the core with Sent, before the lock is given back.
+func (c *Chooser) Pick(now time.Duration, e policy.Effect, event *channel.Event, sinks []channel.Sink) []channel.Sink {
+	c.now, c.effect = now, e
+	if e.Message.Kind == policy.Push {
+		return c.push(event, sinks)
+	}
+	return c.offer(event, sinks)
+}
+
+// offers is the chain of an offer: by chance and not by load, for whoever has a
+// place free first claims it.
+func (c *Chooser) offers() channel.Filter {
+	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
+		filters.Near(filters.NearConfig{Zone: c.cfg.Zone, Enough: c.nearWillDo}),
+		filters.Sample(filters.SampleConfig{NFor: c.most, Rand: c.cfg.Rand, Weight: c.weight}))
+}
+
+// pushes is the chain of a push: the best of a few that promise to have it wait
+// less.
+func (c *Chooser) pushes() channel.Filter {
+	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
+		filters.Sample(filters.SampleConfig{N: compared, Rand: c.cfg.Rand}),
+		filters.Where(c.promises),
+		filters.Near(filters.NearConfig{Zone: c.cfg.Zone}),
+		filters.Thin(filters.ThinConfig{Weight: c.standing, Rand: c.cfg.Rand}),
+		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: c.most, Rand: c.below, Sent: c.sent}))
+}
+
+func (c *Chooser) most(*channel.Event) int { return c.effect.Most }
+
+func (c *Chooser) mayAsk(_ *channel.Event, s *channel.Sink) bool {
+	return c.cfg.Core.MayAsk(c.now, c.effect.Request, policy.Peer(s.Node))
+}
+
+func (c *Chooser) promises(_ *channel.Event, s *channel.Sink) bool {
+	return c.cfg.Core.Promises(c.now, policy.Peer(s.Node), c.effect.Message.MaxWait)
+}
+
+// nearWillDo reports whether an offer to the node's own zone is enough.
+func (c *Chooser) nearWillDo(_ *channel.Event, near []channel.Sink) bool {
+	return true
+}
+
+// weight is how often a sink is offered a request beside others: by its speed,
+// and as its standing is.
+func (c *Chooser) weight(s *channel.Sink) float64 {
+	w := c.cfg.Core.Weight(policy.Peer(s.Node)) * filters.WeightIn(s.Attrs)
+	return min(max(w, filters.MinWeight), filters.MaxWeight) * c.cfg.Core.Ramp(c.now, policy.Peer(s.Node))
+}
+
+// standing is the weight of a sink apart from its speed, which its load and
+// service time show: what its operator wants, and whether it is new.
+func (c *Chooser) standing(s *channel.Sink) float64 {
+	return filters.WeightIn(s.Attrs) * c.cfg.Core.Ramp(c.now, policy.Peer(s.Node))
+}
+
+func (c *Chooser) sent(n channel.NodeID) int { return c.cfg.Core.InFlight(policy.Peer(n)) }
+
+// below is a random number in [0, n).
+func (c *Chooser) below(n int) int { return min(int(c.cfg.Rand()*float64(n)), n-1) }
