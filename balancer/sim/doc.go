@@ -28,7 +28,8 @@
 // arrivals, sizes and faults: Ratio of two results of one Config and seed
 // compares policies and nothing else.
 //
-// What was recorded before real servers is held against the limits with Replay.
+// Real servers are asked the same with Arrivals, and what was recorded before
+// them is held against the limits with Replay.
 //
 // # Concurrency
 //

@@ -22,6 +22,22 @@ type Arrival struct {
 	Service time.Duration
 }
 
+// Arrivals is what cfg's clients ask, in order of time: the same under every
+// policy that Run is given, for real servers to be asked it too. What breaks in
+// the scenario is not in it.
+func Arrivals(cfg Config) ([]Arrival, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	cfg.defaults()
+	var all []Arrival
+	clients := newSource(cfg)
+	for a, ok := clients.next(); ok; a, ok = clients.next() {
+		all = append(all, Arrival{At: a.at, Node: a.node, Service: a.size})
+	}
+	return all, nil
+}
+
 // Recording is what a cluster was asked.
 type Recording struct {
 	// Arrivals in any order; they are not changed.

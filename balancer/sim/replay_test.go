@@ -16,13 +16,12 @@ func record(t *testing.T, name string, seconds float64) Recording {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Scenario: s, Nodes: 8, Seconds: seconds, Seed: 1}
-	rec := Recording{Nodes: 8, Places: s.Places, Timeout: 5 * time.Second, From: cfg.length() / 10, Seed: 1}
-	clients := newSource(cfg)
-	for a, ok := clients.next(); ok; a, ok = clients.next() {
-		rec.Arrivals = append(rec.Arrivals, Arrival{At: a.at, Node: a.node, Service: a.size})
+	cfg := Config{Scenario: s, Policy: Central, Nodes: 8, Seconds: seconds, Seed: 1}
+	arrivals, err := Arrivals(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return rec
+	return Recording{Arrivals: arrivals, Nodes: 8, Places: s.Places, Timeout: 5 * time.Second, From: cfg.length() / 10, Seed: 1}
 }
 
 // TestReplay: what was recorded of a scenario gives what the scenario gave, in
@@ -54,6 +53,12 @@ func TestReplayByHand(t *testing.T) {
 	rec.Timeout, rec.From = 4*ms, ms
 	if r, err = Replay(t.Context(), Central, rec); err != nil || r.Requests != 2 || r.Late != 1 {
 		t.Errorf("%+v, %v; want both of those measured late", r, err)
+	}
+}
+
+func TestArrivalsOfNothing(t *testing.T) {
+	if all, err := Arrivals(Config{Policy: Central}); err == nil {
+		t.Errorf("%d arrivals of no scenario", len(all))
 	}
 }
 

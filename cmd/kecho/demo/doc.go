@@ -8,7 +8,8 @@
 // request (38 ms, the figure of the paper's measurements); who finds no free
 // worker waits in line. A Load is open-loop: it sends at the moments that a
 // Poisson process says, whether or not earlier requests were answered, and
-// counts a response time from the moment that the request was due. A Cluster
+// counts a response time from the moment that the request was due; or at the
+// moments of a plan that it is given. A Cluster
 // is one Web and one agent a node, in this process, over real sockets on free
 // loopback ports. A phase is one Load on one arrangement of a Cluster.
 //

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,6 +34,19 @@ type LoadConfig struct {
 	// Transport carries the requests. Nil: an http.Transport of the Load's
 	// own, which keeps connections open and is closed by Run.
 	Transport http.RoundTripper
+	// Plan, when set, is when each request is due, since the start and in
+	// order, in place of a Poisson process of Rate. What is due after Duration
+	// is not sent.
+	Plan iter.Seq[time.Duration]
+	// Prepare, when set, may change request n, the first is 0, just before it
+	// is sent. Many goroutines call it at once.
+	Prepare func(n int, r *http.Request)
+	// Ended, when set, is told what request n came to. Many goroutines call it
+	// at once.
+	Ended func(n int, e Ended)
+	// Sleep, when set, waits until d has passed or ctx has ended, in place of a
+	// timer, which may be a millisecond late.
+	Sleep func(ctx context.Context, d time.Duration)
 	// Progress, when set, is called about twice a second while requests are
 	// sent, on Run's goroutine.
 	Progress func(Progress)
@@ -44,6 +57,18 @@ type Progress struct {
 	Elapsed, Duration time.Duration
 	// OK and Errors are as in Result; requests that are open are in neither.
 	OK, Errors int
+}
+
+// Ended is what one request came to.
+type Ended struct {
+	// Due is when it was to be sent, Sent when it was, Done when the last byte
+	// of the answer had come, or it had failed. One that the bound InFlight
+	// kept back has no Sent.
+	Due, Sent, Done time.Time
+	// Status is the answer's; 0: there was none, for the reason Failure, one of
+	// the keys of Result.ByFailure.
+	Status  int
+	Failure string
 }
 
 // Load sends requests in an open loop: when they are due, not when earlier
@@ -61,7 +86,7 @@ func NewLoad(cfg LoadConfig) (*Load, error) {
 	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--target %.200q: want a URL such as http://127.0.0.1:8080/", cfg.Target)
 	}
-	if !(cfg.Rate > 0 && cfg.Rate <= 1e6) {
+	if cfg.Plan == nil && !(cfg.Rate > 0 && cfg.Rate <= 1e6) {
 		return nil, fmt.Errorf("--rate %v: want more than 0 and at most 1000000 requests a second", cfg.Rate)
 	}
 	if cfg.Duration <= 0 {
@@ -85,6 +110,12 @@ func NewLoad(cfg LoadConfig) (*Load, error) {
 	if cfg.InFlight == 0 {
 		cfg.InFlight = 2000
 	}
+	if cfg.Plan == nil {
+		cfg.Plan = poisson(cfg.Rate)
+	}
+	if cfg.Sleep == nil {
+		cfg.Sleep = pause
+	}
 	return &Load{cfg: cfg, sample: newSample()}, nil
 }
 
@@ -103,17 +134,18 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 	}
 	var open sync.WaitGroup
 	slots := make(chan struct{}, l.cfg.InFlight)
-	l.arrivals(ctx, func(due time.Time) {
+	l.arrivals(ctx, func(n int, due time.Time) {
 		select {
 		case slots <- struct{}{}:
 		default:
-			l.note(outcome{failure: "in-flight"})
+			l.note(n, outcome{failure: "in-flight"}, Ended{Due: due, Done: time.Now()})
 			return
 		}
 		open.Go(func() {
 			defer func() { <-slots }()
-			if o := l.send(ctx, due); ctx.Err() == nil {
-				l.note(o)
+			e := Ended{Due: due}
+			if o := l.send(ctx, n, &e); ctx.Err() == nil {
+				l.note(n, o, e)
 			}
 		})
 	})
@@ -123,43 +155,23 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 	return l.sample.finish(), context.Cause(ctx)
 }
 
-// arrivals calls arrive at the moments of a Poisson process. A moment that
-// was slept through is made up for at once, and its request counts from when
-// it was due.
-func (l *Load) arrivals(ctx context.Context, arrive func(due time.Time)) {
-	start := time.Now()
-	const beat = 500 * time.Millisecond
-	nextBeat := start.Add(beat)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for due := start; ; {
-		gap := rand.ExpFloat64() / l.cfg.Rate * float64(time.Second)
-		due = due.Add(time.Duration(gap))
-		last := due.Sub(start) > l.cfg.Duration
-		if last {
-			due = start.Add(l.cfg.Duration)
+// arrivals calls arrive when requests are due. A moment that was slept through
+// is made up for at once, and its request counts from when it was due.
+func (l *Load) arrivals(ctx context.Context, arrive func(n int, due time.Time)) {
+	pace := newPace(l.cfg.Sleep, l.progress)
+	n := 0
+	for after := range l.cfg.Plan {
+		if after > l.cfg.Duration {
+			break
 		}
-		for now := time.Now(); now.Before(due); now = time.Now() {
-			if !now.Before(nextBeat) {
-				l.progress(now.Sub(start))
-				nextBeat = nextBeat.Add(beat)
-			}
-			wake := due
-			if nextBeat.Before(due) {
-				wake = nextBeat
-			}
-			timer.Reset(wake.Sub(now))
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-		if last || ctx.Err() != nil {
+		due := pace.start.Add(after)
+		if !pace.until(ctx, due) {
 			return
 		}
-		arrive(due)
+		arrive(n, due)
+		n++
 	}
+	pace.until(ctx, pace.start.Add(l.cfg.Duration))
 }
 
 func (l *Load) progress(elapsed time.Duration) {
@@ -175,19 +187,34 @@ func (l *Load) progress(elapsed time.Duration) {
 	})
 }
 
-func (l *Load) note(o outcome) {
+// note counts what request n came to.
+func (l *Load) note(n int, o outcome, e Ended) {
+	if l.cfg.Ended != nil {
+		e.Status, e.Failure = o.status, o.failure
+		l.cfg.Ended(n, e)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sample.add(o)
 }
 
-func (l *Load) send(ctx context.Context, due time.Time) outcome {
+// send sends request n, which is due when e says, and notes in e when it was
+// sent and done.
+func (l *Load) send(ctx context.Context, n int, e *Ended) (o outcome) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, l.cfg.Method, l.cfg.Target, strings.NewReader(l.cfg.Body))
 	if err != nil {
 		return outcome{failure: "connection"} // NewLoad has tried the same
 	}
+	if l.cfg.Prepare != nil {
+		l.cfg.Prepare(n, req)
+	}
+	e.Sent = time.Now()
+	defer func() {
+		e.Done = time.Now()
+		o.took = e.Done.Sub(e.Due)
+	}()
 	res, err := l.cfg.Transport.RoundTrip(req)
 	if err != nil {
 		return outcome{failure: failureOf(err)}
@@ -196,11 +223,7 @@ func (l *Load) send(ctx context.Context, due time.Time) outcome {
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		return outcome{failure: failureOf(err)}
 	}
-	return outcome{
-		status:   res.StatusCode,
-		servedBy: res.Header.Get(ServedBy),
-		took:     time.Since(due),
-	}
+	return outcome{status: res.StatusCode, servedBy: res.Header.Get(ServedBy)}
 }
 
 func failureOf(err error) string {

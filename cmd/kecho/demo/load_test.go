@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -168,4 +170,36 @@ func TestNewLoadRefuses(t *testing.T) {
 			t.Errorf("%v, want one about %s", err, want)
 		}
 	}
+}
+
+func TestLoadFollowsItsPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		ended := map[int]demo.Ended{}
+		start, asked := time.Now(), []string{"", "", ""}
+		r := measure(t, demo.LoadConfig{
+			Duration: 3 * time.Second,
+			Plan:     slices.Values([]time.Duration{time.Second, time.Second, 2 * time.Second, 4 * time.Second}),
+			Prepare:  func(n int, r *http.Request) { r.URL.Path = "/" + strconv.Itoa(n) },
+			Transport: transport(func(r *http.Request) (*http.Response, error) {
+				mu.Lock()
+				asked[int(r.URL.Path[1]-'0')] = r.URL.Path
+				mu.Unlock()
+				return after(100*time.Millisecond, 503, "web1")(r)
+			}),
+			Ended: func(n int, e demo.Ended) { mu.Lock(); defer mu.Unlock(); ended[n] = e },
+			// One second late, always.
+			Sleep: func(_ context.Context, d time.Duration) { time.Sleep(d + time.Second) },
+		})
+		if r.Sent != 3 || !slices.Equal(asked, []string{"/0", "/1", "/2"}) {
+			t.Errorf("%d sent, to %q; want the three that are due in time", r.Sent, asked)
+		}
+		e := ended[2]
+		if e.Due.Sub(start) != 2*time.Second || e.Sent.Before(e.Due) || e.Done.Sub(e.Sent) < 100*time.Millisecond || e.Status != 503 || e.Failure != "" {
+			t.Errorf("%+v", e)
+		}
+		if e := ended[0]; !e.Sent.After(e.Due) {
+			t.Errorf("%+v, want it late", e)
+		}
+	})
 }

@@ -24,6 +24,10 @@ type WebConfig struct {
 	Workers int
 	// Work is how long a worker is busy with one request. Zero: 38 ms.
 	Work time.Duration
+	// Busy, when set, is what a worker does for one request in place of being
+	// busy for Work, until it is done; false: the client gave up first. The
+	// body of the request is the Web's.
+	Busy func(r *http.Request) bool
 }
 
 // Web is a web server of limited capacity: requests wait, first come first
@@ -62,6 +66,9 @@ func NewWeb(cfg WebConfig) *Web {
 	if cfg.Work <= 0 {
 		cfg.Work = 38 * time.Millisecond
 	}
+	if cfg.Busy == nil {
+		cfg.Busy = func(r *http.Request) bool { return waited(r.Context(), cfg.Work) }
+	}
 	return &Web{cfg: cfg, workers: make(chan struct{}, cfg.Workers)}
 }
 
@@ -99,7 +106,7 @@ func (s *Web) serveText(w http.ResponseWriter, r *http.Request) {
 		s.cancelled.Add(1)
 		return
 	}
-	if !s.work(r.Context()) {
+	if !s.work(r) {
 		return
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -124,7 +131,7 @@ func (s *Web) serveBig(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want /big?bytes=N with N >= 0", http.StatusBadRequest)
 		return
 	}
-	if !s.work(r.Context()) {
+	if !s.work(r) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -143,7 +150,7 @@ func (s *Web) serveBig(w http.ResponseWriter, r *http.Request) {
 const eventEvery = 100 * time.Millisecond
 
 func (s *Web) serveEvents(w http.ResponseWriter, r *http.Request) {
-	if !s.work(r.Context()) {
+	if !s.work(r) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -172,24 +179,32 @@ func (s *Web) serveStats(w http.ResponseWriter, _ *http.Request) {
 
 // work waits for a worker and keeps it busy for one request's time. It is
 // false when the client gave up first: the worker is free again at once.
-func (s *Web) work(ctx context.Context) bool {
+func (s *Web) work(r *http.Request) bool {
 	select {
 	case s.workers <- struct{}{}:
 		defer func() { <-s.workers }()
-	case <-ctx.Done():
+	case <-r.Context().Done():
 		s.cancelled.Add(1)
 		return false
 	}
 	s.noteRunning(s.running.Add(1))
 	defer s.running.Add(-1)
-	busy := time.NewTimer(s.cfg.Work)
-	defer busy.Stop()
+	if !s.cfg.Busy(r) {
+		s.cancelled.Add(1)
+		return false
+	}
+	s.served.Add(1)
+	return true
+}
+
+// waited waits for d; false when ctx ended first.
+func waited(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-busy.C:
-		s.served.Add(1)
+	case <-timer.C:
 		return true
 	case <-ctx.Done():
-		s.cancelled.Add(1)
 		return false
 	}
 }

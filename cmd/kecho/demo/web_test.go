@@ -128,3 +128,19 @@ func TestEventsFlowUntilTheClientGoes(t *testing.T) {
 		}
 	})
 }
+
+func TestBusyIsTheCallersOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		done := true
+		web := demo.NewWeb(demo.WebConfig{Busy: func(r *http.Request) bool { time.Sleep(time.Second); return done }})
+		start := time.Now()
+		if w := serve(t.Context(), web, "POST", "/", "x"); w.Body.String() != "x" || time.Since(start) != time.Second {
+			t.Errorf("%q after %v", w.Body, time.Since(start))
+		}
+		done = false
+		serve(t.Context(), web, "POST", "/", "x")
+		if got, want := web.Stats(), (demo.WebStats{Served: 1, Cancelled: 1, MaxRunning: 1}); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	})
+}
