@@ -59,6 +59,8 @@ type Core struct {
 	service  time.Duration // S
 	measured bool
 	trip     time.Duration // R
+	brief    brief
+	leaving  drainRate
 	sick     bool
 	calls    callHistory
 	down     bool
@@ -85,6 +87,7 @@ type Counts struct {
 	Control             uint64 // messages sent that carry no request
 	Refused             uint64 // pushes and grants that came back
 	Shed, Failed, Late  uint64 // requests without an answer, by effect
+	Early               uint64 // ended before their time: it did not suffice any more
 	Displaced           uint64 // had to make room for more urgent ones
 	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
 }
@@ -122,11 +125,13 @@ func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
 	slow := r.Movable && c.slow() && len(c.peers.known) > 0
 	switch {
+	case idle && !slow && c.brief.hopeless(r.Timeout, false):
+		return c.giveUp(r, out)
 	case idle && !slow:
 		c.own[r.id] = r
 		return c.start(r, out)
-	case c.sheds(now, r.Class, r.Bytes):
-		return c.shed(r, out)
+	case c.sheds(now, r.Class, r.Bytes, r.Timeout):
+		return c.shed(now, r, out)
 	case c.down && !r.Movable:
 		c.count.Failed++
 		return append(out, Effect{Do: DoFail, Request: r})
@@ -159,12 +164,19 @@ func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 			shadow = nil
 		}
 		switch {
+		case shadow != nil && (real == nil || shadow.before(real)) && shadow.deadline-now < c.service:
+			c.drop(shadow)
 		case shadow != nil && (real == nil || shadow.before(real)):
 			out = c.claim(now, shadow, out)
 		case real == nil || real.notBefore > now:
 			return out
 		default:
 			c.queue.remove(real)
+			c.leaving.note(now)
+			if len(real.copies) == 0 && c.brief.hopeless(real.deadline-now, c.queue.len() > 0) {
+				out = c.giveUp(real, out)
+				continue
+			}
 			out = c.start(real, out)
 		}
 	}
@@ -234,6 +246,7 @@ func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Res
 
 // learn notes how long the web server took: weight .05.
 func (c *Core) learn(took time.Duration) {
+	c.brief.note(took)
 	if !c.measured {
 		c.measured, c.service = true, max(took, 1)
 		return

@@ -1,5 +1,7 @@
 package policy
 
+import "time"
+
 // Do is what the driver of a Core is to do.
 type Do uint8
 
@@ -16,11 +18,12 @@ const (
 	// DoAbort: the owner of this guest needs it no more: end what it does at
 	// the web server; then Finish. It is said once.
 	DoAbort
-	// DoShed: answer 503, there is too much to do.
+	// DoShed: answer 503, there is too much to do. RetryAfter of Drain is when
+	// to come again.
 	DoShed
 	// DoFail: answer 502, nobody can serve it or its peer was lost.
 	DoFail
-	// DoExpire: answer 504, its time is over.
+	// DoExpire: answer 504, its time is over, or is too short for what it needs.
 	DoExpire
 )
 
@@ -32,8 +35,9 @@ func (d Do) String() string {
 // Effect is one thing to do. Effects are to be done in their order.
 type Effect struct {
 	Do      Do
-	Request *Request // not for DoSend
-	To      Peer     // DoSend
-	Most    int      // DoSubmit
-	Message Message  // DoSend, DoSubmit
+	Request *Request      // not for DoSend
+	To      Peer          // DoSend
+	Most    int           // DoSubmit
+	Message Message       // DoSend, DoSubmit
+	Drain   time.Duration // DoShed: how long it takes until what waits is gone
 }

@@ -73,7 +73,7 @@ func (c *Core) onOffer(now time.Duration, name guestName, m Message, out []Effec
 
 // closed reports whether nothing like what m is about is taken from peers now.
 func (c *Core) closed(now time.Duration, m Message) bool {
-	return c.draining || c.down || c.sick || c.sheds(now, m.Class.known(), max(m.Bytes, 0))
+	return c.draining || c.down || c.sick || c.sheds(now, m.Class.known(), max(m.Bytes, 0), maxLeft)
 }
 
 // maxLeft is how long a guest is kept at most, whatever its owner says.

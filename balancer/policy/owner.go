@@ -17,7 +17,7 @@ func (c *Core) overflow(now time.Duration, r *Request, out []Effect) []Effect {
 	if !r.Movable || c.cfg.Mode == Stay || len(c.peers.known) == 0 && !c.down {
 		return out
 	}
-	if r.refused >= maxRefused {
+	if r.refused >= maxRefused || r.deadline-now <= c.median() { // no claim would be granted
 		return c.unwanted(now, r, out)
 	}
 	// It stands in the queue itself. Below 2R and as much again nothing is
@@ -84,6 +84,7 @@ func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out 
 		}
 		return out
 	case m.Kind == Push && len(peers) > 0:
+		c.leaving.note(now)
 		r.tries++
 		r.tried = append(r.tried, peers[0])
 		c.move(now, r, peers[0])
@@ -140,6 +141,7 @@ func (c *Core) onClaim(now time.Duration, from Peer, m Message, out []Effect) []
 	}
 	c.count.Granted++
 	c.queue.remove(r)
+	c.leaving.note(now)
 	c.move(now, r, from)
 	grant := c.message(Grant, now, r)
 	grant.Data = r.Data
