@@ -14,7 +14,7 @@ const (
 
 // peers is what a core knows of the others.
 type peers struct {
-	index  map[Peer]int
+	index  peerIndex
 	known  []known
 	turn   int // where the next sample begins
 	median time.Duration
@@ -37,13 +37,10 @@ const never time.Duration = -1 << 62
 
 // find is the entry of p, made if need be. It is valid until the next call.
 func (ps *peers) find(p Peer) *known {
-	i, ok := ps.index[p]
+	i, ok := ps.index.get(p)
 	if !ok {
-		if ps.index == nil {
-			ps.index = make(map[Peer]int)
-		}
 		i = len(ps.known)
-		ps.index[p] = i
+		ps.index.set(p, i)
 		ps.known = append(ps.known, known{peer: p, met: never})
 	}
 	return &ps.known[i]
@@ -84,15 +81,15 @@ func (ps *peers) settle(now time.Duration) {
 // forget drops a peer that is gone.
 func (ps *peers) forget(p Peer) {
 	ps.health.Gone(p)
-	i, ok := ps.index[p]
+	i, ok := ps.index.get(p)
 	if !ok {
 		return
 	}
 	last := len(ps.known) - 1
 	ps.known[i] = ps.known[last]
-	ps.index[ps.known[i].peer] = i
+	ps.index.set(ps.known[i].peer, i)
 	ps.known = ps.known[:last]
-	delete(ps.index, p)
+	ps.index.remove(p)
 }
 
 // failuresInRow are as many as have a peer left alone.
@@ -121,7 +118,7 @@ func (ps *peers) count(p Peer, n int) {
 
 // Heard is what p last said of itself; false when nothing was heard.
 func (c *Core) Heard(p Peer) (Report, bool) {
-	i, ok := c.peers.index[p]
+	i, ok := c.peers.index.get(p)
 	if !ok {
 		return Report{}, false
 	}
@@ -131,7 +128,7 @@ func (c *Core) Heard(p Peer) (Report, bool) {
 // InFlight is how many requests are on their way to p that its load, as it was
 // last heard, does not count.
 func (c *Core) InFlight(p Peer) int {
-	if i, ok := c.peers.index[p]; ok {
+	if i, ok := c.peers.index.get(p); ok {
 		return c.peers.known[i].sent
 	}
 	return 0
@@ -149,7 +146,7 @@ func (c *Core) MayAsk(now time.Duration, r *Request, p Peer) bool {
 // was never heard for idle: a refusal costs little and says how it is, while a
 // peer that is not asked stays as busy as it once was.
 func (c *Core) Promises(now time.Duration, p Peer, maxWait time.Duration) bool {
-	i, ok := c.peers.index[p]
+	i, ok := c.peers.index.get(p)
 	if !ok {
 		return true
 	}

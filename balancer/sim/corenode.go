@@ -1,23 +1,24 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"time"
 
+	"kecho/balancer/choice"
 	"kecho/balancer/policy"
 )
 
 // coreNode drives one core as the agent does.
 type coreNode struct {
 	*cores
-	index  int
-	life   int // rises with each death
-	dead   bool
-	core   *policy.Core
-	past   []policy.Counts // of earlier lives
-	picker *picker
-	out    []policy.Effect
-	wakeAt time.Duration // 0: not planned
-	peers  []policy.Peer
+	index   int
+	life    int // rises with each death
+	dead    bool
+	core    *policy.Core
+	chooser *choice.Chooser // core's
+	past    []policy.Counts // of earlier lives
+	random  *rand.Rand      // for its OUT-filter
+	wakeAt  time.Duration   // 0: not planned
 	// serving is what runs at the web server.
 	serving map[*policy.Request]*service
 }
@@ -40,6 +41,7 @@ func (n *coreNode) open() {
 		cfg.Queue, cfg.ShedAge = 1<<20, n.cfg.Timeout
 	}
 	n.core = policy.NewCore(cfg)
+	n.chooser = choice.New(choice.Config{Core: n.core, Rand: n.random.Float64})
 	n.serving = make(map[*policy.Request]*service)
 	n.core.SetRoundTrip(2 * n.cfg.Delay)
 }
@@ -99,7 +101,7 @@ func (n *coreNode) do() {
 		case policy.DoSend:
 			n.transmit(e.To, e.Message)
 		case policy.DoSubmit:
-			n.peers = n.picker.pick(e, n.peers[:0])
+			n.peers = n.picker.pick(n, e, n.peers[:0])
 			n.out = n.core.Sent(n.now, e.Request, e.Message, n.peers, n.out)
 			for _, p := range n.peers {
 				n.transmit(p, e.Message)
@@ -186,7 +188,6 @@ func (n *coreNode) revive() {
 	n.past = append(n.past, n.core.Counts())
 	n.life, n.dead, n.wakeAt = n.life+1, false, 0
 	n.open()
-	n.picker.begin()
 	n.meetAll()
 	for _, o := range n.nodes {
 		if o != n && !o.dead {

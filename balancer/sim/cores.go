@@ -12,17 +12,21 @@ type cores struct {
 	*world
 	nodes  []*coreNode
 	losses *rand.Rand
+	picker *picker
+	// What one node is to do now, and whom it submits to: one at a time.
+	out   []policy.Effect
+	peers []policy.Peer
 }
 
 func newCores(w *world) *cores {
 	c := &cores{world: w, losses: stream(w.cfg.Seed, "losses")}
 	for i := range w.cfg.Nodes {
-		n := &coreNode{cores: c, index: i}
+		n := &coreNode{cores: c, index: i, random: rand.New(rand.NewPCG(w.cfg.Seed, uint64(i)))}
 		n.open()
 		c.nodes = append(c.nodes, n)
 	}
+	c.picker = newPicker(c.nodes)
 	for _, n := range c.nodes {
-		n.picker = newPicker(n)
 		n.meetAll()
 	}
 	if w.cfg.Reports > 0 {

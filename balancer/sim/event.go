@@ -25,7 +25,6 @@ const (
 // event is one thing that will happen.
 type event struct {
 	at      time.Duration
-	number  uint64 // of the same time, the first to be planned is first
 	what    what
 	node    int
 	from    policy.Peer
@@ -38,11 +37,25 @@ type event struct {
 	message *policy.Message
 }
 
-// agenda is the events to come, a heap.
+// due is when an event happens, and where it is kept.
+type due struct {
+	at     time.Duration
+	number uint64 // of the same time, the first to be planned is first
+	slot   int32
+}
+
+func (d due) before(e due) bool {
+	return d.at < e.at || d.at == e.at && d.number < e.number
+}
+
+// agenda is the events to come: a heap in which each has four below it. What
+// moves in it is small, the events stay where they are.
 type agenda struct {
 	now     time.Duration
 	planned uint64
+	heap    []due
 	events  []event
+	free    []int32 // slots of events
 	spare   []*policy.Message
 }
 
@@ -58,52 +71,69 @@ func (a *agenda) message(m policy.Message) *policy.Message {
 
 func (a *agenda) plan(e event) {
 	a.planned++
-	e.number = a.planned
-	a.events = append(a.events, e)
-	i := len(a.events) - 1
+	d := due{at: e.at, number: a.planned, slot: a.keep(e)}
+	a.heap = append(a.heap, d)
+	i := len(a.heap) - 1
 	for i > 0 {
-		parent := (i - 1) / 2
-		if !e.before(&a.events[parent]) {
+		parent := (i - 1) / 4
+		if !d.before(a.heap[parent]) {
 			break
 		}
-		a.events[i] = a.events[parent]
+		a.heap[i] = a.heap[parent]
 		i = parent
 	}
-	a.events[i] = e
+	a.heap[i] = d
+}
+
+// keep puts an event into a slot.
+func (a *agenda) keep(e event) int32 {
+	if n := len(a.free); n > 0 {
+		slot := a.free[n-1]
+		a.free = a.free[:n-1]
+		a.events[slot] = e
+		return slot
+	}
+	a.events = append(a.events, e)
+	return int32(len(a.events) - 1)
 }
 
 // next takes out the first event and sets the clock to it.
 func (a *agenda) next() (event, bool) {
-	if len(a.events) == 0 {
+	if len(a.heap) == 0 {
 		return event{}, false
 	}
-	first := a.events[0]
-	last := len(a.events) - 1
-	e := a.events[last]
-	a.events[last] = event{}
-	a.events = a.events[:last]
+	slot := a.heap[0].slot
+	last := len(a.heap) - 1
+	d := a.heap[last]
+	a.heap = a.heap[:last]
 	if last > 0 {
-		i := 0
-		for {
-			child := 2*i + 1
-			if child >= last {
-				break
-			}
-			if child+1 < last && a.events[child+1].before(&a.events[child]) {
-				child++
-			}
-			if !a.events[child].before(&e) {
-				break
-			}
-			a.events[i] = a.events[child]
-			i = child
-		}
-		a.events[i] = e
+		a.sink(d)
 	}
+	first := a.events[slot]
+	a.events[slot] = event{}
+	a.free = append(a.free, slot)
 	a.now = first.at
 	return first, true
 }
 
-func (e *event) before(f *event) bool {
-	return e.at < f.at || e.at == f.at && e.number < f.number
+// sink puts d where it belongs, beginning at the top, which is free.
+func (a *agenda) sink(d due) {
+	i := 0
+	for {
+		child := 4*i + 1
+		if child >= len(a.heap) {
+			break
+		}
+		for c := child + 1; c < min(4*i+5, len(a.heap)); c++ {
+			if a.heap[c].before(a.heap[child]) {
+				child = c
+			}
+		}
+		if !a.heap[child].before(d) {
+			break
+		}
+		a.heap[i] = a.heap[child]
+		i = child
+	}
+	a.heap[i] = d
 }

@@ -7,6 +7,7 @@ type ideal struct {
 	central bool
 	servers []server
 	queue   []*job // central
+	vacant  vacancies
 	random  func(n int) int
 	runs    uint64
 }
@@ -20,7 +21,7 @@ type server struct {
 
 func newIdeal(w *world) *ideal {
 	return &ideal{world: w, central: w.cfg.Policy == Central, servers: make([]server, w.cfg.Nodes),
-		random: stream(w.cfg.Seed, "ties").IntN}
+		vacant: newVacancies(w.cfg.Nodes, w.cfg.Scenario.speed), random: stream(w.cfg.Seed, "ties").IntN}
 }
 
 func (c *ideal) arrive(j *job) {
@@ -58,14 +59,8 @@ func (c *ideal) shortest() int {
 // dispatch gives the head of the central queue the fastest free place.
 func (c *ideal) dispatch() {
 	for len(c.queue) > 0 {
-		best := -1
-		for i := range c.servers {
-			s := &c.servers[i]
-			if !s.dead && s.running < c.cfg.Scenario.Places && (best < 0 || c.cfg.Scenario.speed(i) > c.cfg.Scenario.speed(best)) {
-				best = i
-			}
-		}
-		if best < 0 {
+		best, ok := c.vacant.first()
+		if !ok {
 			return
 		}
 		j := c.queue[0]
@@ -91,6 +86,7 @@ func (c *ideal) start(i int, j *job) {
 	}
 	c.begin(j, i)
 	c.servers[i].running++
+	c.vacant.set(i, c.servers[i].running < c.cfg.Scenario.Places)
 	c.runs++
 	j.run = c.runs
 	c.servers[i].jobs = append(c.servers[i].jobs, j)
@@ -107,10 +103,12 @@ func (c *ideal) handle(e event) {
 		c.spend(c.now-e.job.began, false)
 		c.end(e.job, answered)
 		s.running--
+		c.vacant.set(e.node, true)
 		s.jobs = without(s.jobs, e.job)
 	case dies:
 		running, queued := s.jobs, s.queue
 		*s = server{dead: true}
+		c.vacant.set(e.node, false)
 		for _, j := range running {
 			j.run = 0
 			c.spend(c.now-j.began, true)
@@ -121,6 +119,7 @@ func (c *ideal) handle(e event) {
 		}
 	case revives:
 		s.dead = false
+		c.vacant.set(e.node, true)
 	}
 	if c.central {
 		c.dispatch()
