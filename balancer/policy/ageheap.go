@@ -8,12 +8,13 @@ type ageHeap struct {
 }
 
 // heapKind is which of a core's heaps it is: those of what waits for a place go
-// by age, the third by when something is due.
+// by age, the last by when something is due.
 type heapKind uint8
 
 const (
 	waits heapKind = iota
 	offers
+	lasts
 	dues
 )
 

@@ -20,7 +20,7 @@ func (r *Request) at(p Peer) int {
 
 // lend notes that p has r from now on.
 func (c *Core) lend(now time.Duration, r *Request, p Peer) {
-	r.copies = append(r.copies, duplicate{peer: p, counted: true, silent: now + max(4*c.trip, leastQuiet)})
+	r.copies = append(r.copies, duplicate{peer: p, counted: true, silent: now + max(4*c.trip, c.cfg.Silence)})
 	c.peers.count(p, 1)
 }
 
@@ -48,6 +48,7 @@ func (c *Core) cancelCopies(r *Request, spared Peer, out []Effect) []Effect {
 		if p := r.copies[i].peer; p != spared {
 			c.forget(r, i)
 			out = c.send(p, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+			out[len(out)-1].Request = r
 		}
 	}
 	return out

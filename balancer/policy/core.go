@@ -11,6 +11,9 @@ type Config struct {
 	// It matters more than the mode does: at 4 x the server's parallelism p99
 	// is 1.8 x (docs/design.md, "Policy").
 	Places int
+	// Hard is how many it runs at most, when no peer takes or may take what
+	// waits. Zero: Places; not below it.
+	Hard int
 	// Queue is how many requests wait here at most, guests that were accepted
 	// among them. Zero: 1,024.
 	Queue int
@@ -27,6 +30,9 @@ type Config struct {
 	// Service is taken for the mean service time until one was measured.
 	// Zero: 20 ms.
 	Service time.Duration
+	// Silence is how long a peer that has a request may say nothing of it, and
+	// at least 4 round trips. Zero: 50 ms.
+	Silence time.Duration
 	// MessageCost is the CPU time of one control message, sent or received,
 	// for the governor. Zero: 10 µs.
 	MessageCost time.Duration
@@ -37,7 +43,9 @@ func (cfg Config) Check() error {
 	switch {
 	case cfg.Places < 1:
 		return errors.New("there is not one place")
-	case cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
+	case cfg.Hard != 0 && cfg.Hard < cfg.Places:
+		return errors.New("the hard limit is below the places")
+	case cfg.Silence < 0 || cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
 		return errors.New("a limit is below 0")
 	case cfg.Mode > Stay:
 		return errors.New("there is no such mode")
@@ -65,11 +73,13 @@ type Core struct {
 	calls    callHistory
 	down     bool
 	draining bool
+	raised   bool // see SetOverflow
 
 	running int // places in use
 	held    int // places kept for claims
 	loose   int // claims without a place
 	queue   ranks
+	bound   ranks // of queue: nobody else is left to serve them
 	shadows ranks // placeholders
 	timers  ageHeap
 	lastID  uint64
@@ -89,11 +99,14 @@ type Counts struct {
 	Shed, Failed, Late  uint64 // requests without an answer, by effect
 	Early               uint64 // ended before their time: it did not suffice any more
 	Displaced           uint64 // had to make room for more urgent ones
+	Silent              uint64 // peers that said nothing of what they had
 	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
 }
 
 // NewCore makes a core with nothing in it. cfg must pass Check.
 func NewCore(cfg Config) *Core {
+	setDefault(&cfg.Hard, cfg.Places)
+	setDefault(&cfg.Silence, 50*time.Millisecond)
 	setDefault(&cfg.Queue, 1024)
 	setDefault(&cfg.QueueBytes, 64<<20)
 	setDefault(&cfg.ShedAge, 500*time.Millisecond)
@@ -103,7 +116,7 @@ func NewCore(cfg Config) *Core {
 	return &Core{
 		cfg: cfg, service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},
-		queue:    newRanks(waits), shadows: newRanks(offers), timers: ageHeap{by: dues},
+		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
 	}
 }
@@ -116,18 +129,21 @@ func setDefault[T int | int64 | time.Duration](field *T, value T) {
 
 // Arrive decides about a request of a client that has just come.
 func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
-	c.lastID++
+	if r.Number == 0 {
+		c.lastID++
+		r.Number = c.lastID
+	}
 	asked, tried, copies := r.asked[:0], r.tried[:0], r.copies[:0]
-	*r = Request{Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Class: r.Class.known(), Bytes: max(r.Bytes, 0),
-		Timeout: r.Timeout, Data: r.Data, id: c.lastID, arrived: now, key: now, asked: asked, tried: tried, copies: copies}
+	*r = Request{Number: r.Number, Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Class: r.Class.known(), Bytes: max(r.Bytes, 0),
+		Timeout: r.Timeout, Data: r.Data, id: r.Number, arrived: now, key: now, asked: asked, tried: tried, copies: copies}
 	setDefault(&r.Timeout, c.cfg.Timeout)
 	r.deadline = now + r.Timeout
 	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
-	slow := r.Movable && c.slow() && len(c.peers.known) > 0
+	slow := r.Movable && c.reluctant() && len(c.peers.known) > 0
 	switch {
 	case idle && !slow && c.brief.hopeless(r.Timeout, false):
 		return c.giveUp(r, out)
-	case idle && !slow:
+	case idle && !slow, !r.Movable && c.spareRoom():
 		c.own[r.id] = r
 		return c.start(r, out)
 	case c.sheds(now, r.Class, r.Bytes, r.Timeout):
@@ -149,6 +165,9 @@ func (c *Core) wait(now time.Duration, r *Request, out []Effect) []Effect {
 	r.phase = queued
 	c.queue.add(r)
 	c.lookAgain(now, r, r.deadline)
+	if c.alone(r) {
+		c.bind(r)
+	}
 	return c.overflow(now, r, out)
 }
 
@@ -160,27 +179,31 @@ func (c *Core) vacant() int { return c.cfg.Places - c.running - c.held }
 func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 	for !c.down && c.vacant() > 0 {
 		real, shadow := c.queue.first(), c.shadows.first()
-		if c.draining || c.sick || c.vacant() <= c.loose {
+		if c.draining || c.raised || c.sick || c.vacant() <= c.loose {
 			shadow = nil
 		}
 		switch {
 		case shadow != nil && (real == nil || shadow.before(real)) && shadow.deadline-now < c.service:
-			c.drop(shadow)
+			out = c.drop(shadow, out)
 		case shadow != nil && (real == nil || shadow.before(real)):
 			out = c.claim(now, shadow, out)
 		case real == nil || real.notBefore > now:
-			return out
+			return c.dispatchBound(now, out)
 		default:
-			c.queue.remove(real)
-			c.leaving.note(now)
-			if len(real.copies) == 0 && c.brief.hopeless(real.deadline-now, c.queue.len() > 0) {
-				out = c.giveUp(real, out)
-				continue
-			}
-			out = c.start(real, out)
+			out = c.begin(now, real, out)
 		}
 	}
-	return out
+	return c.dispatchBound(now, out)
+}
+
+// begin starts r, which is in the queue, unless that is in vain.
+func (c *Core) begin(now time.Duration, r *Request, out []Effect) []Effect {
+	c.unqueue(r)
+	c.leaving.note(now)
+	if len(r.copies) == 0 && c.brief.hopeless(r.deadline-now, c.queue.len() > 0) {
+		return c.giveUp(r, out)
+	}
+	return c.start(r, out)
 }
 
 // start gives r, which is in no heap but the timers, a place.
@@ -192,7 +215,7 @@ func (c *Core) start(r *Request, out []Effect) []Effect {
 	if r.owner != 0 {
 		c.count.Guests++
 		c.ended.add(r.name())
-		out = c.send(r.owner, Message{Kind: Started, ID: r.id, Epoch: r.epoch}, out)
+		out = c.send(r.owner, Message{Kind: Started, ID: r.id, Epoch: r.epoch, Data: r.Data}, out)
 	} else {
 		out = c.cancelOffers(r, 0, out)
 	}
@@ -211,6 +234,9 @@ const (
 	Broken
 	// Aborted: nobody needed it any more, which says nothing of the server.
 	Aborted
+	// Faulty: there was an answer, and it says that the server cannot serve, or
+	// there was none in time.
+	Faulty
 )
 
 // Finish takes back the place of a request that ran here, took after its
@@ -230,10 +256,11 @@ func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Res
 	switch {
 	case r.owner != 0:
 		if res == Unreached {
-			out = c.send(r.owner, Message{Kind: Refuse, ID: r.id, Epoch: r.epoch}, out)
+			out = c.send(r.owner, Message{Kind: Refuse, ID: r.id, Epoch: r.epoch, Data: r.Data}, out)
 		}
-		c.drop(r)
-	case r.over || res == Served || res == Aborted:
+		r.Data = nil
+		out = c.drop(r, out)
+	case r.over || res == Served || res == Aborted || res == Faulty:
 		out = c.release(r, out)
 	case len(r.copies) > 0:
 		r.phase = moved
@@ -265,7 +292,7 @@ func (c *Core) Leave(now time.Duration, r *Request, out []Effect) []Effect {
 
 // release lets go of an own request, but for its place if it runs here.
 func (c *Core) release(r *Request, out []Effect) []Effect {
-	c.queue.remove(r)
+	c.unqueue(r)
 	c.timers.remove(r)
 	out = c.cancelOffers(r, 0, out)
 	out = c.cancelCopies(r, 0, out)
@@ -281,8 +308,12 @@ func (c *Core) SetUp(now time.Duration, up bool, out []Effect) []Effect {
 	c.down = !up
 	if c.down {
 		for _, r := range c.inOrder() {
-			if r.owner == 0 && r.phase == queued && !r.Movable {
+			switch {
+			case r.owner != 0 || r.phase != queued:
+			case !r.Movable:
 				out = c.fail(now, r, out)
+			default: // peers are its only chance now
+				c.lookAgain(now, r, now)
 			}
 		}
 	}
@@ -302,7 +333,7 @@ func (c *Core) Counts() Counts { return c.count }
 // Report is what this node says of itself.
 func (c *Core) Report() Report {
 	places := c.cfg.Places
-	if c.down || c.draining || c.sick {
+	if c.down || c.draining || c.raised || c.sick {
 		places = 0
 	}
 	return Report{Load: float64(c.running+c.queue.len()) / float64(c.cfg.Places), Places: places, Service: c.service}

@@ -23,7 +23,7 @@ type scene struct {
 
 // run does one command; what the cores say is printed:
 //
-//	nodes abc places=1 mode=offers service=40ms trip=1ms queue=4 bytes=64 age=500ms
+//	nodes abc places=1 hard=2 mode=offers service=40ms trip=1ms queue=4 bytes=64 age=500ms
 //	at 10ms ...       sets the clock, does what is due, then the rest, if any
 //	arrive a x        a's client asks x; "fixed": it cannot move, "once": it
 //	                  is not repeatable, "large", "500ms": how long it waits,
@@ -31,10 +31,11 @@ type scene struct {
 //	deliver           all that is on its way, and what comes of it; "deliver
 //	                  ab": only the first from a to b; "deliver a": to a
 //	drop ab, double ab  the first from a to b is lost; comes once more
-//	finish x          its web server has an answer; "unreached", "broken"
+//	finish x          its web server has an answer; "unreached", "broken", "faulty"
 //	leave x           its client is gone
 //	load b 0.5 2      everybody hears b's load, and its service in ms
-//	down a, up a, drain a, kill a
+//	down a, up a, drain a, raise a, lower a, kill a
+//	unsent x b        the link to b did not take x; "fix": it cannot move
 //	flight            what is on its way
 //	state a, next a
 func (s *scene) run(words []string) (string, error) {
@@ -58,6 +59,8 @@ func (s *scene) open(words []string) (string, error) {
 		switch key {
 		case "places":
 			cfg.Places, err = n, wrong
+		case "hard":
+			cfg.Hard, err = n, wrong
 		case "queue":
 			cfg.Queue, err = n, wrong
 		case "bytes":
@@ -111,6 +114,8 @@ func (s *scene) command(words []string) error {
 		return s.message(what, rest)
 	case "finish", "leave":
 		return s.ending(what, rest)
+	case "unsent":
+		return s.unsent(rest)
 	case "flight":
 		for _, f := range s.flight {
 			s.log("%c -> %c: %s\n", f.from, f.to, f.word())
@@ -180,6 +185,19 @@ func (s *scene) message(what string, words []string) error {
 	}
 }
 
+func (s *scene) unsent(words []string) error {
+	i := slices.IndexFunc(s.calls, func(c *call) bool { return c.name == words[0] })
+	if i < 0 {
+		return fmt.Errorf("there is no request %s", words[0])
+	}
+	c := s.calls[i]
+	if len(words) > 2 {
+		s.cores[c.owner].Fix(&c.Request)
+	}
+	s.do(c.owner, s.cores[c.owner].Unsent(s.now, &c.Request, Peer(words[1][0]), nil))
+	return nil
+}
+
 func (f flying) word() string {
 	if f.m.Kind == 0 {
 		return map[bool]string{false: "answer", true: "failure"}[f.failed]
@@ -202,7 +220,7 @@ func (s *scene) ending(what string, words []string) error {
 	}
 	res := Served
 	if len(words) > 1 {
-		res = map[string]Result{"unreached": Unreached, "broken": Broken}[words[1]]
+		res = map[string]Result{"unreached": Unreached, "broken": Broken, "faulty": Faulty}[words[1]]
 	}
 	s.finish(at, res)
 	return nil
@@ -219,6 +237,8 @@ func (s *scene) node(what string, words []string) error {
 		s.do(p, c.SetUp(s.now, what == "up", nil))
 	case "drain":
 		c.Drain()
+	case "raise", "lower":
+		s.do(p, c.SetOverflow(s.now, what == "raise", nil))
 	case "kill":
 		s.kill(p)
 	case "load":

@@ -21,7 +21,7 @@
 // takes, or may take, uses the places up to the hard limit; then it waits in the
 // queue, bounded in number and by the age of its head.
 //
-// At a Core there is one limit, and what waits is offered (pull): a small
+// At a Core what finds no place waits and is offered (pull): a small
 // message goes to a few peers, which keep a placeholder in their queue. The
 // first with a free place claims it, this node among them; the owner grants it
 // to the first claim, with the request, and cancels the other offers. So it

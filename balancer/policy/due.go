@@ -86,7 +86,9 @@ func (c *Core) ownDue(now time.Duration, r *Request, out []Effect) []Effect {
 		r.epoch++
 		r.tried, r.tries, r.rounds = r.tried[:0], 0, 0
 		return c.overflow(now, r, out)
-	case r.rounds < 2:
+	}
+	c.bind(r)
+	if out = c.dispatch(now, out); r.phase == queued && r.rounds < 2 {
 		return c.overflow(now, r, out)
 	}
 	return out
@@ -102,6 +104,7 @@ func (c *Core) quiet(now time.Duration, r *Request, out []Effect) []Effect {
 		if silent := r.copies[i].silent; silent != 0 && silent <= now {
 			heard = false
 			c.settle(r, i)
+			c.count.Silent++
 			c.peers.fail(now, r.copies[i].peer)
 		}
 	}
@@ -124,6 +127,5 @@ func (c *Core) guestDue(now time.Duration, g *Request, out []Effect) []Effect {
 	if g.phase == queued {
 		c.ended.add(g.name())
 	}
-	c.drop(g)
-	return out
+	return c.drop(g, out)
 }

@@ -25,17 +25,22 @@ const (
 	DoFail
 	// DoExpire: answer 504, its time is over, or is too short for what it needs.
 	DoExpire
+	// DoForget: the guest that Message.Data belongs to is not here any more, and
+	// was not begun.
+	DoForget
 )
 
 // String is the effect's name in lower case.
 func (d Do) String() string {
-	return [...]string{"nothing", "start", "submit", "send", "abort", "shed", "fail", "expire"}[d]
+	return [...]string{"nothing", "start", "submit", "send", "abort", "shed", "fail", "expire", "forget"}[d]
 }
 
 // Effect is one thing to do. Effects are to be done in their order.
 type Effect struct {
-	Do      Do
-	Request *Request      // not for DoSend
+	Do Do
+	// Request is there but for DoForget and for DoSend: there it is of a Grant,
+	// and of a Cancel to a peer that has the request and not only an offer.
+	Request *Request
 	To      Peer          // DoSend
 	Most    int           // DoSubmit
 	Message Message       // DoSend, DoSubmit

@@ -312,29 +312,9 @@ func (g *Gate) Drain() { g.draining = true }
 // peers may count on no place. What waits already goes on as it was.
 func (g *Gate) SetOverflow(raised bool) { g.raised = raised }
 
-// State is a Gate at one moment.
-type State struct {
-	Running, Queued int
-	Soft            int
-	Down, Draining  bool
-	Overflow        bool // raised by SetOverflow
-}
-
 // State is the state now.
 func (g *Gate) State() State {
 	return State{Running: g.running, Queued: g.queue.len(), Soft: g.limits.Soft, Down: g.down, Draining: g.draining, Overflow: g.raised}
-}
-
-// Load is (running + queued) / places.
-func (s State) Load() float64 { return float64(s.Running+s.Queued) / float64(max(s.Soft, 1)) }
-
-// Capacity is how many places peers may count on: none when the web server is
-// down, or overflow is raised.
-func (s State) Capacity() int {
-	if s.Down || s.Overflow {
-		return 0
-	}
-	return s.Soft
 }
 
 // sheds reports whether new requests are refused.

@@ -73,7 +73,7 @@ func (c *Core) onOffer(now time.Duration, name guestName, m Message, out []Effec
 
 // closed reports whether nothing like what m is about is taken from peers now.
 func (c *Core) closed(now time.Duration, m Message) bool {
-	return c.draining || c.down || c.sick || c.sheds(now, m.Class.known(), max(m.Bytes, 0), maxLeft)
+	return c.draining || c.raised || c.down || c.sick || c.sheds(now, m.Class.known(), max(m.Bytes, 0), maxLeft)
 }
 
 // maxLeft is how long a guest is kept at most, whatever its owner says.
@@ -131,7 +131,8 @@ func (c *Core) unhold(g *Request) {
 func (c *Core) onGrant(now time.Duration, g *Request, name guestName, m Message, out []Effect) []Effect {
 	if g == nil {
 		c.ended.add(name)
-		return c.send(name.owner, Message{Kind: Refuse, ID: name.id, Epoch: name.epoch}, out)
+		out = c.send(name.owner, Message{Kind: Refuse, ID: name.id, Epoch: name.epoch, Data: m.Data}, out)
+		return append(out, Effect{Do: DoForget, Message: Message{Data: m.Data}})
 	}
 	if g.phase != claimed {
 		return out
@@ -155,7 +156,7 @@ func (c *Core) keep(now time.Duration, g *Request, out []Effect) []Effect {
 	g.phase, g.key = queued, g.arrived
 	c.queue.add(g)
 	c.schedule(g, g.deadline)
-	return c.send(g.owner, Message{Kind: Queued, ID: g.id, Epoch: g.epoch}, out)
+	return c.send(g.owner, Message{Kind: Queued, ID: g.id, Epoch: g.epoch, Data: g.Data}, out)
 }
 
 // onPush takes a request that would not wait longer here than its owner
@@ -176,9 +177,8 @@ func (c *Core) onPush(now time.Duration, name guestName, m Message, out []Effect
 // repeated message does not begin it after all.
 func (c *Core) refuse(g *Request, out []Effect) []Effect {
 	c.ended.add(g.name())
-	out = c.send(g.owner, Message{Kind: Refuse, ID: g.id, Epoch: g.epoch}, out)
-	c.drop(g)
-	return out
+	out = c.send(g.owner, Message{Kind: Refuse, ID: g.id, Epoch: g.epoch, Data: g.Data}, out)
+	return c.drop(g, out)
 }
 
 // onCancel forgets a guest; one that runs is aborted, and keeps its place until
@@ -194,19 +194,23 @@ func (c *Core) onCancel(g *Request, out []Effect) []Effect {
 	if g.phase == queued {
 		c.ended.add(g.name())
 	}
-	c.drop(g)
-	return out
+	return c.drop(g, out)
 }
 
-// drop forgets a guest that does not run.
-func (c *Core) drop(g *Request) {
+// drop forgets a guest that does not run; it has Data only if it was sent whole
+// and never ran.
+func (c *Core) drop(g *Request, out []Effect) []Effect {
 	c.unhold(g)
 	c.queue.remove(g)
 	c.shadows.remove(g)
 	c.timers.remove(g)
 	delete(c.guests, g.name())
+	if g.Data != nil {
+		out = append(out, Effect{Do: DoForget, Message: Message{Data: g.Data}})
+	}
 	g.phase, g.Data = absent, nil
 	c.spare = append(c.spare, g)
+	return out
 }
 
 // inOrder is every request and guest, in an order that does not change from

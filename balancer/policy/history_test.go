@@ -24,6 +24,7 @@ type history struct {
 	*rig
 	t      *rapid.T
 	places int
+	hard   int
 	faults bool // messages are lost or doubled, nodes die
 }
 
@@ -33,8 +34,9 @@ func newHistory(t *rapid.T, mode Mode) *history {
 		names = append(names, Peer(letter))
 	}
 	h := &history{t: t, places: rapid.IntRange(1, 3).Draw(t, "places"), faults: rapid.Bool().Draw(t, "faults")}
+	h.hard = h.places + rapid.IntRange(0, 2).Draw(t, "hard")
 	h.rig = newRig(names, Config{
-		Places: h.places, Mode: mode, Queue: rapid.IntRange(1, 6).Draw(t, "queue"), QueueBytes: int64(rapid.IntRange(4, 20).Draw(t, "queue bytes")),
+		Places: h.places, Hard: h.hard, Mode: mode, Queue: rapid.IntRange(1, 6).Draw(t, "queue"), QueueBytes: int64(rapid.IntRange(4, 20).Draw(t, "queue bytes")),
 		Service: rapid.SampledFrom([]time.Duration{time.Millisecond, 10 * time.Millisecond, 40 * time.Millisecond}).Draw(t, "service"),
 		Timeout: 400 * time.Millisecond, ShedAge: 200 * time.Millisecond,
 	})
@@ -79,7 +81,10 @@ func (h *history) step() {
 		if c := h.calls[h.one(len(h.calls), "client")]; c.wanted {
 			h.leave(c)
 		}
-	case n < 83:
+	case n < 81:
+		p := alive[h.one(len(alive), "where")]
+		h.do(p, h.cores[p].SetOverflow(h.now, h.one(2, "raised") == 1, nil))
+	case n < 84:
 		h.setUp(alive[h.one(len(alive), "where")], h.one(2, "up") == 1)
 	case n >= 97 && h.faults && len(alive) > 1 && n == 99:
 		h.kill(alive[h.one(len(alive), "dies")])
@@ -125,10 +130,16 @@ func (h *history) check() {
 		}
 	}
 	for p, core := range h.cores {
-		if core.running != running[p] || core.running+core.held > h.places || core.held < 0 || core.loose < 0 {
-			h.t.Fatalf("%c: %d run, %d by its count, %d held, of %d", p, running[p], core.running, core.held, h.places)
+		if core.running != running[p] || core.running+core.held > h.hard || core.held < 0 || core.loose < 0 {
+			h.t.Fatalf("%c: %d run, %d by its count, %d held, of %d", p, running[p], core.running, core.held, h.hard)
 		}
-		if core.down || core.vacant() == 0 {
+		if core.down || core.running+core.held >= h.hard {
+			continue
+		}
+		if r := core.bound.first(); r != nil {
+			h.t.Fatalf("%c: %s, which nobody else serves, waits beside a free place", p, r.Data.(*call).name)
+		}
+		if core.vacant() <= 0 {
 			continue
 		}
 		if n, bytes := core.queue.upTo(LastClass); n == 0 && bytes != 0 {
@@ -137,7 +148,7 @@ func (h *history) check() {
 		if r := core.queue.first(); r != nil && r.notBefore <= h.now {
 			h.t.Fatalf("%c: %s waits beside a free place", p, r.Data.(*call).name)
 		}
-		if core.shadows.len() > 0 && !core.sick && core.vacant() > core.loose && core.queue.len() == 0 {
+		if core.shadows.len() > 0 && !core.sick && !core.raised && core.vacant() > core.loose && core.queue.len() == 0 {
 			h.t.Fatalf("%c: an offer waits beside a free place", p)
 		}
 	}
@@ -148,6 +159,7 @@ func (h *history) check() {
 func (h *history) settle() {
 	for _, p := range h.alive() {
 		h.setUp(p, true)
+		h.do(p, h.cores[p].SetOverflow(h.now, false, nil))
 	}
 	for round := 0; ; round++ {
 		for len(h.flight) > 0 {
@@ -188,7 +200,7 @@ func (h *history) settled() {
 		}
 	}
 	for p, c := range h.cores {
-		left := len(c.own) + len(c.guests) + c.running + c.held + c.loose + c.queue.len() + c.shadows.len() + c.timers.len()
+		left := len(c.own) + len(c.guests) + c.running + c.held + c.loose + c.queue.len() + c.bound.len() + c.shadows.len() + c.timers.len()
 		for _, k := range c.peers.known {
 			left += k.sent
 		}

@@ -61,7 +61,8 @@ type Message struct {
 	MaxWait time.Duration
 	// Report is the sender's load: it rides on every message.
 	Report Report
-	// Data is the drivers', in Grant and Push: it becomes the guest's.
+	// Data is the drivers', in Grant and Push: it becomes the guest's. What a
+	// core says of such a guest has it too.
 	Data any
 }
 

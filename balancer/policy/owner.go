@@ -6,10 +6,9 @@ import (
 )
 
 const (
-	maxPushes  = 3                     // of one request
-	maxRefused = 6                     // of one request, granted or pushed: then it stays
-	leastQuiet = 50 * time.Millisecond // a peer that has a request may be silent
-	leastLook  = time.Millisecond      // between looks for a peer
+	maxPushes  = 3                // of one request
+	maxRefused = 6                // of one request, granted or pushed: then it stays
+	leastLook  = time.Millisecond // between looks for a peer
 )
 
 // overflow looks for a peer for an own request that is queued.
@@ -18,16 +17,18 @@ func (c *Core) overflow(now time.Duration, r *Request, out []Effect) []Effect {
 		return out
 	}
 	if r.refused >= maxRefused || r.deadline-now <= c.median() { // no claim would be granted
+		c.bind(r)
 		return c.unwanted(now, r, out)
 	}
 	// It stands in the queue itself. Below 2R and as much again nothing is
 	// gained by asking.
 	ahead, _ := c.queue.upTo(r.Class)
 	wait := time.Duration(float64(ahead) * float64(c.service) / float64(c.cfg.Places))
-	if wait <= 3*c.trip && !c.down && r.notBefore <= now {
+	if soon := 3 * c.trip; wait <= soon && now-r.key <= soon && !c.down && r.notBefore <= now {
+		c.lookAgain(now, r, r.key+soon+leastLook) // unless services are longer than they were
 		return out
 	}
-	if !c.pulling(r) && r.tries < maxPushes {
+	if !c.pulling(r) && !c.raised && r.tries < maxPushes {
 		return c.push(now, r, wait, out)
 	}
 	return c.offer(now, r, out)
@@ -48,7 +49,7 @@ func (c *Core) offer(now time.Duration, r *Request, out []Effect) []Effect {
 // push takes r out of the queue while the driver looks for a peer where it
 // would wait less.
 func (c *Core) push(now time.Duration, r *Request, wait time.Duration, out []Effect) []Effect {
-	c.queue.remove(r)
+	c.unqueue(r)
 	r.phase = asking
 	m := c.message(Push, now, r)
 	m.Data = r.Data
@@ -94,7 +95,11 @@ func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out 
 	}
 	r.tried = append(r.tried, peers...)
 	r.asked = append(r.asked, peers...)
-	return c.unwanted(now, r, out)
+	if len(r.asked) == 0 {
+		r.notBefore = 0
+		c.bind(r)
+	}
+	return c.dispatch(now, c.unwanted(now, r, out))
 }
 
 // unpushed puts a request back that no peer promises to serve sooner. Whoever
@@ -140,7 +145,7 @@ func (c *Core) onClaim(now time.Duration, from Peer, m Message, out []Effect) []
 		return c.send(from, Message{Kind: Deny, ID: r.id, Epoch: r.epoch}, out)
 	}
 	c.count.Granted++
-	c.queue.remove(r)
+	c.unqueue(r)
 	c.leaving.note(now)
 	c.move(now, r, from)
 	grant := c.message(Grant, now, r)
@@ -195,6 +200,12 @@ func (c *Core) retake(now time.Duration, r *Request, from Peer, out []Effect) []
 	r.phase = queued
 	c.queue.add(r)
 	c.lookAgain(now, r, r.deadline)
+	switch {
+	case c.down && !r.Movable:
+		return c.fail(now, r, out)
+	case c.alone(r):
+		c.bind(r)
+	}
 	if out = c.dispatch(now, out); r.phase != queued {
 		return out
 	}
@@ -225,7 +236,11 @@ func (c *Core) PeerGone(now time.Duration, p Peer, out []Effect) []Effect {
 			c.forget(r, r.at(p))
 			out = c.without(now, r, p, true, out)
 		case r.owner == 0:
-			r.asked = slices.DeleteFunc(r.asked, func(q Peer) bool { return q == p })
+			if i := slices.Index(r.asked, p); i >= 0 {
+				if r.asked = slices.Delete(r.asked, i, i+1); len(r.asked) == 0 {
+					c.lookAgain(now, r, now)
+				}
+			}
 		}
 	}
 	return c.dispatch(now, out)

@@ -172,6 +172,9 @@ func (c *Core) patience() time.Duration {
 	if c.sick {
 		return max(c.median(), 4*c.trip)
 	}
+	if c.raised {
+		return 4 * c.trip
+	}
 	return c.trip * 3 / 2
 }
 

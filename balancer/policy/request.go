@@ -7,6 +7,9 @@ import "time"
 // Core is done with it: after Finish if it has a place here, else after
 // Answered, Leave, DoShed, DoFail and DoExpire.
 type Request struct {
+	// Number is what the driver calls the request, another for each of its own;
+	// zero: the core draws one. It is the ID of every message about it.
+	Number uint64
 	// Movable says that a peer may serve the request.
 	Movable bool
 	// Repeatable says that it may be begun twice: it is idempotent.
@@ -31,7 +34,7 @@ type Request struct {
 	key      time.Duration // its place in the queue: older first
 	deadline time.Duration
 	due      time.Duration // when time alone changes something
-	slot     [3]int        // in the heap of each kind, from 1; 0: not in it
+	slot     [4]int        // in the heap of each kind, from 1; 0: not in it
 
 	// Of an own request.
 	notBefore time.Duration // not started here before: a faster peer may claim it

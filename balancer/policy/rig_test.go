@@ -94,6 +94,7 @@ func (g *rig) do(p Peer, out []Effect) {
 			g.served = slices.Delete(g.served, i, i+1)
 			g.log("%c: abort %s\n", p, s.call.name)
 			out = core.Finish(g.now, s.r, g.now-s.began, Aborted, out)
+		case DoForget:
 		default:
 			c := e.Request.Data.(*call)
 			g.end(c, e.Do.String())
