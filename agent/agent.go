@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kecho/agent/api"
+	"kecho/agent/gauges"
 	"kecho/agent/metrics"
 	"kecho/balancer"
 	"kecho/balancer/policy"
@@ -38,8 +39,8 @@ type Agent struct {
 	state   atomic.Pointer[api.State]
 	report  report
 
-	// Made by New; its loop is the load reports'.
-	overflow *overflow
+	// Made by New.
+	gauges *gauges.Table
 
 	// Made by Run before any layer starts.
 	node     *channel.Node
@@ -85,13 +86,7 @@ func New(cfg Config) (*Agent, error) {
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})
 	}
-	conditions, err := parseOverflow(a.cfg.Overflow)
-	if err != nil {
-		return nil, err
-	}
-	// The balancer is there when the first sample is.
-	a.overflow, err = newOverflow(conditions, a.log, func(raised bool) { a.balancer.SetOverflow(raised) })
-	if err != nil {
+	if err := a.makeGauges(); err != nil {
 		return nil, err
 	}
 	a.metrics = metrics.New(metrics.Config{Snapshot: a.snapshot, Version: a.cfg.Version})
@@ -119,6 +114,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"links", a.node.Run},
 		{"gossip", a.runGossip},
 		{"peers", a.watchPeers},
+		{"gauges", a.gauges.Run},
 		{"load reports", a.runReports},
 		{"balancer", a.balancer.Run},
 		{"http", a.serveHTTP},
@@ -165,7 +161,10 @@ func (a *Agent) open() error {
 	if a.monitor, err = a.node.Open(MonitoringChannel); err != nil {
 		return err
 	}
-	return a.makeBalancer()
+	if err := a.makeBalancer(); err != nil {
+		return err
+	}
+	return a.setThresholds()
 }
 
 // makeRegistry gives the registry the addresses that others reach.

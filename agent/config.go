@@ -77,11 +77,14 @@ type Config struct {
 	// Overflow are conditions, with commas between them, while one of which
 	// holds requests go to peers that have room although there are places
 	// here, such as "cpu > 0.85 cancel < 0.7": package monitor has the form.
-	// The gauges are cpu and memory (shares of the machine or the container,
-	// the worse), throttled (share of the quota's periods) and load1 (tasks);
-	// each is read about once a second. Each condition has a cancel value.
-	// Zero: none.
+	// The machine's gauges are cpu and memory (shares of the machine or the
+	// container, the worse), throttled (share of the quota's periods) and load1
+	// (tasks), each read about once a second; all others have a dot in their
+	// names. Each condition has a cancel value. Zero: none.
 	Overflow string
+	// Thresholds are conditions, each perhaps with "do" and what is done when
+	// it is crossed: api.ParseThreshold has the form.
+	Thresholds []string
 	// Timeout is how long a request may take, from its arrival, until the head
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.
@@ -288,7 +291,7 @@ func (c Config) validateLimits() error {
 	check(c.Timeout <= 0 || c.ForwardAfter < c.Timeout, "--forward-after %v is not below --timeout %v: no request would ever be forwarded", c.ForwardAfter, c.Timeout)
 	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
 	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)
-	_, err := parseOverflow(c.Overflow)
+	_, err := c.thresholds()
 	errs = append(errs, err)
 	return errors.Join(errs...)
 }

@@ -51,13 +51,21 @@ func TestValidate(t *testing.T) {
 			c.Overflow = "cpu > 0.85 cancel < 0.7, rate(load1, 10s) > 5 cancel < 1,leaky(throttled, 0.1/s) > 0.5 cancel < 0.1"
 		}, ""},
 		{"a condition with a wrong side", func(c *Config) { c.Overflow = "cpu > 0.85 cancel < 0.9" }, `--overflow "cpu > 0.85 cancel < 0.9", column 19: cancel on the wrong side`},
-		{"a condition that never ends", func(c *Config) { c.Overflow = "cpu > 0.85" }, `--overflow "cpu > 0.85" needs a value at which it ends`},
+		{"a condition that never ends", func(c *Config) { c.Overflow = "cpu > 0.85" }, `--overflow "cpu > 0.85" needs a value at which overflow ends`},
 		{"a condition on a watermark", func(c *Config) { c.Overflow = "high(cpu) > 0.85 cancel < 0.7" }, "a watermark does not come back"},
-		{"a condition on what nobody reads", func(c *Config) { c.Overflow = "disk > 1 cancel < 0" }, "there is no gauge disk; there are cpu, load1, memory, throttled"},
+		{"a condition on what nobody reads", func(c *Config) { c.Overflow = "disk > 1 cancel < 0" }, `--overflow "disk > 1 cancel < 0": there is no gauge disk: the machine has cpu, load1, memory, throttled, and the names of all others have a dot`},
 		{"a condition on one of many", func(c *Config) { c.Overflow = "cpu{item=0} > 1 cancel < 0" }, "there is no gauge cpu{item=0}"},
 		{"a per cent figure", func(c *Config) { c.Overflow = "cpu > 85 cancel < 70" }, `--overflow "cpu > 85 cancel < 70": cpu is a share from 0 to 1: write 0.85`},
 		{"one that always holds", func(c *Config) { c.Overflow = "memory < 5 cancel > 6" }, "memory is a share from 0 to 1"},
 		{"one side of it", func(c *Config) { c.Overflow = "throttled > 0.5 cancel < -1" }, "throttled is a share from 0 to 1"},
+		{"one of the application's", func(c *Config) { c.Overflow = "app.utilization > 0.9 cancel < 0.7" }, ""},
+		{"thresholds", func(c *Config) {
+			c.Thresholds = []string{"rate(load1, 10s) > 5", "high(app.queue{item=a}) > 100 do event=alerts/queue webhook=https://hooks.test/x?token=1"}
+		}, ""},
+		{"a threshold without a condition", func(c *Config) { c.Thresholds = []string{"do overflow"} }, `--threshold "do overflow", column 4: want >`},
+		{"an unknown action", func(c *Config) { c.Thresholds = []string{"cpu > 0.5 do page me"} }, `want overflow, event=CHANNEL/TYPE or webhook=URL, found "page"`},
+		{"overflow that never ends", func(c *Config) { c.Thresholds = []string{"cpu > 0.5 do overflow"} }, `--threshold "cpu > 0.5" needs a value at which overflow ends`},
+		{"a webhook that is none", func(c *Config) { c.Thresholds = []string{"cpu > 0.5 do webhook=hooks.test/x"} }, `--threshold "cpu > 0.5": its webhook is no URL`},
 		{"the ends of a share", func(c *Config) { c.Overflow = "cpu >= 1 cancel <= 0" }, ""},
 		{"tasks are no share", func(c *Config) { c.Overflow = "load1 > 16 cancel < 8, leaky(throttled, 0.1/s) > 5 cancel < 1" }, ""},
 		{"an advertised host and no port", func(c *Config) { c.Bind, c.Advertise = "127.0.0.1:0", "10.0.0.1" }, "--advertise"},

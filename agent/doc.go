@@ -32,9 +32,11 @@
 //   - balancer decides, with the pure state machines of balancer/policy, what
 //     runs here and what goes elsewhere, and carries bodies of any size both
 //     ways with bounded memory.
-//   - resmgr/monitor/host reads the machine and the container, and thresholds of
-//     resmgr/monitor on what it reads raise overflow in the balancer
-//     (overflow.go): requests then go to peers although there are places here.
+//   - resmgr/monitor/host reads the machine and the container. agent/gauges
+//     has what it reads, and what applications say, as gauges of
+//     resmgr/monitor; thresholds on them raise overflow in the balancer, so
+//     that requests go to peers although there are places here, submit events,
+//     and call webhooks.
 //   - agent opens the channels, reports the load and answers the API
 //     (agent/api, agent/metrics).
 //

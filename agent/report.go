@@ -82,7 +82,9 @@ func (a *Agent) runReports(ctx context.Context) error {
 				return err
 			}
 			a.report.store(sample)
-			a.overflow.store(sample)
+			if err := a.feedGauges(sample); err != nil {
+				return err
+			}
 			at, said = now, a.balancer.Describe(nil)
 			a.submitReport(ctx)
 		} else if load := a.balancer.Describe(nil); !sameLoad(load, said) {

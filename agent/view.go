@@ -111,8 +111,8 @@ func (a *Agent) checks() []api.Check {
 		{Name: "draining", OK: state != api.Draining},
 		up, linked,
 	}
-	if a.cfg.Overflow != "" {
-		checks = append(checks, api.Check{Name: "overflow", OK: true, Detail: a.overflow.detail()})
+	if a.gauges.HasOverflow() {
+		checks = append(checks, api.Check{Name: "overflow", OK: true, Detail: a.overflowDetail()})
 	}
 	if a.cfg.Insecure {
 		checks = append(checks, api.Check{Name: "keys", OK: true, Detail: "running --insecure"})
@@ -127,8 +127,11 @@ func (a *Agent) snapshot() metrics.Snapshot {
 	}
 	s := a.balancer.Stats()
 	gossip := a.registry.Stats()
+	crossed := a.gauges.Stats()
 	snap := metrics.Snapshot{
-		InFlight: s.State.Running, Queued: s.State.Queued, OverflowRaised: s.State.Overflow,
+		Crossings: map[string]uint64{"raised": crossed.Raised, "cancelled": crossed.Cancelled},
+		Told:      map[string]uint64{"told": crossed.Told, "failed": crossed.Untold, "dropped": crossed.Dropped},
+		InFlight:  s.State.Running, Queued: s.State.Queued, OverflowRaised: s.State.Overflow,
 		Overflow: map[string]uint64{
 			"soft_limit": s.Overflowed, "no_peer": s.NoPeer, "shed": s.Shed, "timeout": s.Timeouts,
 		},

@@ -192,6 +192,16 @@ func (n *Node) Describe(t testing.TB) (node api.Node) {
 	return node
 }
 
+// API is a client of the node's API, over the node's own host.
+func (n *Node) API(t testing.TB) *api.Client {
+	t.Helper()
+	c, err := api.NewOver(n.cluster.Net.Host(n.ip).Dial, n.At.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func (n *Node) ask(t testing.TB, path string, into any) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, "http://"+n.At.Admin+path, nil)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,35 +85,88 @@ func (c *Client) Ready(ctx context.Context) (Readiness, error) {
 	return r, err
 }
 
+// Gauges asks for all gauges and the thresholds on them.
+func (c *Client) Gauges(ctx context.Context) ([]Gauge, error) {
+	var list List[Gauge]
+	err := c.get(ctx, "/v1/gauges", &list)
+	return list.Items, err
+}
+
+// SetGauge sets one and returns it as it is then.
+func (c *Client) SetGauge(ctx context.Context, name string, v GaugeValue) (Gauge, error) {
+	var g Gauge
+	err := c.do(ctx, http.MethodPut, gaugeURL(name), v, &g)
+	return g, err
+}
+
+// Watch sets a threshold on the gauge of that name.
+func (c *Client) Watch(ctx context.Context, gauge string, n NewThreshold) (Threshold, error) {
+	var t Threshold
+	err := c.do(ctx, http.MethodPost, gaugeURL(gauge)+"/thresholds", n, &t)
+	return t, err
+}
+
+// Unwatch takes a threshold away.
+func (c *Client) Unwatch(ctx context.Context, gauge, id string) error {
+	return c.do(ctx, http.MethodDelete, gaugeURL(gauge)+"/thresholds/"+url.PathEscape(id), nil, nil)
+}
+
+func gaugeURL(name string) string { return "/v1/gauges/" + url.PathEscape(name) }
+
 // get reads the JSON at path into answer. Its errors are of type *Error.
 func (c *Client) get(ctx context.Context, path string, answer any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	return c.do(ctx, http.MethodGet, path, nil, answer)
+}
+
+// do sends body as JSON, unless it is nil, and reads JSON into answer, unless
+// there is none. Its errors are of type *Error.
+func (c *Client) do(ctx context.Context, method, path string, body, answer any) error {
+	var sent io.Reader = http.NoBody
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return &Error{Code: Usage, Detail: err.Error(), Err: err}
+		}
+		sent = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, sent)
 	if err != nil {
 		return &Error{Code: Usage, Detail: err.Error(), Err: err}
 	}
 	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return c.unanswered(ctx, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return c.unanswered(ctx, err)
 	}
-	if len(body) > maxAnswer {
+	if len(text) > maxAnswer {
 		return c.stranger(fmt.Sprintf("an answer of more than %d bytes", maxAnswer))
 	}
+	if res.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	return c.read(res, text, answer)
+}
+
+// read reads an answer, which may be a problem.
+func (c *Client) read(res *http.Response, text []byte, answer any) error {
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	switch kind {
 	case "application/json":
-		if err := json.Unmarshal(body, answer); err != nil {
+		if err := json.Unmarshal(text, answer); err != nil {
 			return c.stranger(err.Error())
 		}
 		return nil
-	case "application/problem+json":
+	case problemType:
 		var p Problem
-		if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
+		if err := json.Unmarshal(text, &p); err != nil || p.Code == "" {
 			return c.stranger("a problem without a code")
 		}
 		return &Error{Code: p.Code, Detail: fmt.Sprintf("the agent at %s: %.1000s", c.addr, p.Detail)}

@@ -14,6 +14,13 @@
 //	GET /openapi.json  all of /v1, for programs that make clients and forms
 //	GET /v1/node       Node
 //	GET /v1/members    {"items": [Member...], "next": ""}
+//	GET /v1/gauges     {"items": [Gauge...], "next": ""}, with their thresholds
+//	GET, PUT /v1/gauges/{name}                      Gauge; GaugeValue
+//	GET, POST /v1/gauges/{name}/thresholds          Threshold; NewThreshold
+//	DELETE /v1/gauges/{name}/thresholds/{id}
+//
+// A Gauge is a value that rises and falls, a Threshold a condition on one; package
+// gauges has what they do, package monitor how a condition is written.
 //
 // Errors are problem documents (RFC 9457) with the member "code", which is
 // stable; "detail" is for people. Times are RFC 3339; what is in milliseconds

@@ -58,6 +58,11 @@ type nothing = struct{}
 // there and Body from JSON; O is an answer or nothing. An *Error of serve is
 // answered by the table of errors, any other error is Failed.
 func add[I, O any](e endpoints, op huma.Operation, serve func(context.Context, *I) (*O, error)) {
+	for f := range reflect.TypeFor[I]().Fields() {
+		if f.Anonymous && !f.IsExported() {
+			panic("api: huma would not read the fields of " + f.Name + ": embed an exported type")
+		}
+	}
 	// Bodies were read and bounded by guard.
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
 	schemas := e.huma.OpenAPI().Components.Schemas

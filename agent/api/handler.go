@@ -19,6 +19,8 @@ type Config struct {
 	Members func() []Member
 	// Ready returns what readiness depends on. Required.
 	Ready func() []Check
+	// Gauges are read and set. Nil: there are none.
+	Gauges Gauges
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
 	// Version is the agent's, for /openapi.json.
@@ -45,6 +47,10 @@ func NewHandler(cfg Config) http.Handler {
 	v1 := newEndpoints(mux, cfg.Version)
 	v1.addNode(cfg.Node)
 	v1.addMembers(cfg.Members)
+	if cfg.Gauges != nil {
+		v1.addGauges(cfg.Gauges)
+		v1.addThresholds(cfg.Gauges)
+	}
 
 	description, err := json.MarshalIndent(v1.describe(), "", "  ")
 	if err != nil {

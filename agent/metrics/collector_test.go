@@ -16,6 +16,7 @@ func full() metrics.Snapshot {
 	load := 0.75
 	return metrics.Snapshot{
 		InFlight: 3, Queued: 2, OverflowRaised: true,
+		Crossings: map[string]uint64{"raised": 6, "cancelled": 5}, Told: map[string]uint64{"told": 4, "failed": 3},
 		Overflow:          map[string]uint64{"soft_limit": 7, "timeout": 0, "no such reason": 4, "nor this": 1},
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
 		DuplicatesDropped: 1, Cancels: 2,
@@ -64,6 +65,7 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_request_duration_seconds_count{route="local"} 2`,
 		`kecho_request_duration_seconds_bucket{route="local",le="0.032"} 2`,
 		`kecho_request_duration_seconds_bucket{route="local",le="0.016"} 0`,
+		`kecho_threshold_crossings_total{state="raised"} 6`, `kecho_threshold_messages_total{result="failed"} 3`,
 		"kecho_in_flight 3", "kecho_queue_length 2", "kecho_overflow_raised 1",
 		`kecho_overflow_total{reason="soft_limit"} 7`,
 		`kecho_overflow_total{reason="other"} 5`,

@@ -13,7 +13,9 @@
 //	kecho_in_flight, kecho_queue_length           at this moment
 //	kecho_overflow_total{reason}                  requests, each once per reason: soft_limit (no local place, went to the
 //	                                              peers), no_peer (none took it at first), shed, timeout
-//	kecho_overflow_raised                         1 while a condition of --overflow holds
+//	kecho_overflow_raised                         1 while a threshold raises overflow
+//	kecho_threshold_crossings_total{state}        raised, cancelled
+//	kecho_threshold_messages_total{result}        crossings with an event or a webhook: told, failed, dropped
 //	kecho_copies_total{result}                    what became of each copy sent to a peer
 //	kecho_duplicates_dropped_total                answers that came second
 //	kecho_cancels_total                           cancels sent to peers

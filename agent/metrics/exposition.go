@@ -16,7 +16,9 @@ var (
 	inFlightDesc   = desc("in_flight", "Requests at the upstream, of clients and of peers.")
 	queueDesc      = desc("queue_length", "Requests that wait for a local place.")
 	overflowDesc   = desc("overflow_total", "Requests, each once per reason: soft_limit found no local place and went to the peers, no_peer were taken by none of them at least at first, shed were refused, timeout had no answer in time.", "reason")
-	raisedDesc     = desc("overflow_raised", "1 while a condition of --overflow holds and requests go to peers although there are places here, else 0.")
+	raisedDesc     = desc("overflow_raised", "1 while a threshold raises overflow and requests go to peers although there are places here, else 0.")
+	crossingsDesc  = desc("threshold_crossings_total", "Crossings of thresholds, by what the threshold was after it.", "state")
+	toldDesc       = desc("threshold_messages_total", "Crossings that an event or a webhook was to tell of, by what became of it.", "result")
 	copiesDesc     = desc("copies_total", "Copies sent to peers, by what became of them.", "result")
 	duplicatesDesc = desc("duplicates_dropped_total", "Answers of peers that were dropped because another came first.")
 	cancelsDesc    = desc("cancels_total", "Cancels sent to peers.")
@@ -42,7 +44,7 @@ const (
 // Describe is prometheus.Collector's.
 func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, copiesDesc, duplicatesDesc, cancelsDesc,
+		requestsDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
 		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
 	} {
 		out <- d
@@ -66,6 +68,8 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 		raised = 1
 	}
 	x.gauge(raisedDesc, raised)
+	x.closed(crossingsDesc, crossingStates, s.Crossings)
+	x.closed(toldDesc, messageResults, s.Told)
 	x.closed(copiesDesc, copyResults, s.Copies)
 	x.counter(duplicatesDesc, s.DuplicatesDropped)
 	x.counter(cancelsDesc, s.Cancels)

@@ -43,6 +43,10 @@ func classOf(status int) int {
 var (
 	// What became of requests that found no local place.
 	overflowReasons = []string{"soft_limit", "no_peer", "shed", "timeout"}
+	// What a threshold was after a crossing.
+	crossingStates = []string{"raised", "cancelled"}
+	// What became of a crossing that an event or a webhook was to tell of.
+	messageResults = []string{"told", "failed", "dropped"}
 	// What became of a copy that was sent to a peer.
 	copyResults = []string{"answered", "busy", "lost", "silent", "cancelled", "late"}
 	// Why an event or a frame went nowhere (channel.Stats).

@@ -12,6 +12,9 @@ type Snapshot struct {
 	// OverflowRaised says that requests go elsewhere although there are places.
 	OverflowRaised bool
 
+	Crossings map[string]uint64 // of thresholds, by state
+	Told      map[string]uint64 // crossings whose event or webhook was due, by result
+
 	Overflow          map[string]uint64 // by reason
 	Copies            map[string]uint64 // by result
 	DuplicatesDropped uint64

@@ -36,6 +36,7 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
 		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), Usage: "how long a request waits here before it may go to a peer"},
 		&cli.StringSliceFlag{Name: "overflow", EnvVars: env("overflow"), Usage: "`CONDITION` while which requests go to peers that have room, such as 'cpu > 0.85 cancel < 0.7'; may be repeated"},
+		&cli.GenericFlag{Name: "threshold", EnvVars: env("threshold"), Value: new(texts), Usage: "`CONDITION [do ACTION...]` to watch, with actions overflow, event=CHANNEL/TYPE and webhook=URL; may be repeated"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), Value: 1, Usage: "peers that get the same request, if it may be repeated; the first answer wins"},
 		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins; a body that is still being sent extends it"},
 		&cli.DurationFlag{Name: "drain-timeout", EnvVars: env("drain-timeout"), Value: 30 * time.Second, Usage: "how long to wait for what is in flight when told to stop"},
@@ -88,6 +89,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		QueueAge: c.Duration("queue-age"), ForwardAfter: c.Duration("forward-after"),
 		// Repeated ones make one list, and so does one that was cut at commas.
 		Overflow:   strings.Join(c.StringSlice("overflow"), ", "),
+		Thresholds: c.Generic("threshold").(*texts).all,
 		DrainDelay: c.Duration("drain-delay"), Trust: trust,
 		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DrainTimeout: c.Duration("drain-timeout"),
 		Version: thisBuild().Version,

@@ -64,7 +64,7 @@
 // taken from 16 slots: its window is up to one sixteenth longer than it says.
 // A value that is not finite makes its gauge absent. A text is at most 1,024
 // bytes, a name 128 and an item 256. Nothing bounds the number of gauges and
-// thresholds, which live until they are closed (thresholds) or for ever
+// thresholds, which live until they are closed (thresholds) or forgotten
 // (gauges): who lets strangers make them bounds them.
 //
 // An update that crosses nothing costs the same with one threshold on the

@@ -201,6 +201,12 @@ func (g *Gauge) watch(t *Threshold) {
 	tell(crossed)
 }
 
+func (g *Gauge) watched() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.statistics) > 0
+}
+
 // reset has a statistic begin anew with the present value.
 func (g *Gauge) reset(s *statistic) {
 	now := g.monitor.now()

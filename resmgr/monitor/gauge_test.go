@@ -26,6 +26,27 @@ func TestGauge(t *testing.T) {
 	}
 }
 
+func TestForget(t *testing.T) {
+	m := New(Config{})
+	g, _ := m.Gauge(Key{Name: "x"})
+	g.Set(3)
+	c, _ := Parse("x > 5")
+	watched, err := m.Watch(c, func(Crossing) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Forget(g.Key()) {
+		t.Error("a gauge that is watched was forgotten")
+	}
+	watched.Close()
+	if !m.Forget(g.Key()) || !m.Forget(Key{Name: "never"}) {
+		t.Error("a gauge that nobody watches was kept")
+	}
+	if again, _ := m.Gauge(g.Key()); again == g {
+		t.Error("the forgotten gauge is back")
+	}
+}
+
 func TestGaugeAddsUp(t *testing.T) {
 	m := New(Config{})
 	g := mustGauge(t, m, "x", "")

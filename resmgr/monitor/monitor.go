@@ -48,6 +48,20 @@ func (m *Monitor) Gauge(k Key) (*Gauge, error) {
 	return g, nil
 }
 
+// Forget takes the gauge of that name away, unless a threshold is on it, and
+// reports whether there is none any more. Who still has it, or is about to
+// watch it, sets and watches what nobody sees.
+func (m *Monitor) Forget(k Key) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g := m.gauges[k]
+	if g != nil && g.watched() {
+		return false
+	}
+	delete(m.gauges, k)
+	return true
+}
+
 // Watch sets a threshold, which lives until it is closed. callback is told of
 // each crossing as the package's documentation says; if the condition holds
 // already, before Watch returns. The gauge need not have been set. The error

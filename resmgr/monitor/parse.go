@@ -38,6 +38,20 @@ func Parse(text string) (Condition, error) {
 	return c, nil
 }
 
+// ParseKey reads a gauge's name, with its item if it has one, as Key.String
+// writes it. Its errors are of type *SyntaxError.
+func ParseKey(text string) (Key, error) {
+	p := newParser(text)
+	k := p.item(p.name("a gauge, such as cpu"))
+	if !p.done() {
+		p.want("the end")
+	}
+	if p.err != nil {
+		return Key{}, p.err
+	}
+	return k, nil
+}
+
 // ParseList reads conditions with commas between them; none, of an empty text.
 func ParseList(text string) ([]Condition, error) {
 	p := newParser(text)

@@ -100,6 +100,28 @@ func TestParseSaysWhere(t *testing.T) {
 	}
 }
 
+func TestParseKey(t *testing.T) {
+	for text, want := range map[string]Key{
+		"cpu": {Name: "cpu"}, " app.queue ": {Name: "app.queue"},
+		"disk.used{item=/data}": {"disk.used", "/data"}, `d{item="a } b"}`: {"d", "a } b"},
+	} {
+		got, err := ParseKey(text)
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		} else if again, err := ParseKey(got.String()); err != nil || again != want {
+			t.Errorf("%s: written as %s, which is %+v, %v", text, got, again, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "column 1: want a gauge", "cpu > 1": "column 5: want the end", "cpu,load1": "column 4", "cpu{item=": "column 10", "rate(cpu, 1s)": "column 5: want the end",
+	} {
+		var wrong *SyntaxError
+		if _, err := ParseKey(text); !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestParseList(t *testing.T) {
 	a, b := "cpu > 0.85 cancel < 0.7", "rate(errors, 10s) > 5"
 	for text, want := range map[string]int{"": 0, "  ": 0, a: 1, a + "," + b: 2, b + " , " + a: 2} {
