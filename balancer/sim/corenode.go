@@ -36,7 +36,7 @@ func (n *coreNode) name() policy.Peer { return peerOf(n.index, n.life) }
 // end: shedding would flatter it.
 func (n *coreNode) open() {
 	s := &n.cfg.Scenario
-	cfg := policy.Config{Places: s.Places, Mode: modes[n.cfg.Policy], Timeout: n.cfg.Timeout}
+	cfg := policy.Config{Places: s.Places, Mode: modes[n.cfg.Policy], Timeout: n.cfg.Timeout, MessageCost: n.cfg.MessageCost}
 	if n.cfg.Policy == None {
 		cfg.Queue, cfg.ShedAge = 1<<20, n.cfg.Timeout
 	}

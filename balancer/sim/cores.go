@@ -29,8 +29,8 @@ func newCores(w *world) *cores {
 	for _, n := range c.nodes {
 		n.meetAll()
 	}
-	if w.cfg.Reports > 0 {
-		w.plan(event{at: w.cfg.Reports, what: reports})
+	if every := w.cfg.reports(); every > 0 && w.cfg.Policy != None {
+		w.plan(event{at: every, what: reports})
 	}
 	return c
 }
@@ -78,12 +78,13 @@ func (c *cores) report() {
 				to = c.losses.IntN(len(c.nodes))
 			}
 			if m := c.nodes[to]; m != n && !n.dead && !m.dead && (len(c.nodes) <= 32 || k < 8) {
+				c.told++
 				m.core.Hear(c.now, n.name(), n.core.Report())
 			}
 		}
 	}
 	if c.now < c.cfg.length() {
-		c.plan(event{at: c.now + c.cfg.Reports, what: reports})
+		c.plan(event{at: c.now + c.cfg.reports(), what: reports})
 	}
 }
 

@@ -16,6 +16,8 @@
 //	push        to the best of 8 sampled, who may refuse (policy.Core)
 //	offers      late binding: offer, claim, grant (policy.Core)
 //	auto        what agents are to run: offers, or push (policy.Core)
+//	p2c, least  references: by the last report alone, to the better of two at
+//	            random or to the least loaded of all (stock filters, no core)
 //	jsq         limit: the shortest queue, known perfectly, at no cost
 //	central     limit: one queue for all places, at no cost
 //
@@ -23,6 +25,9 @@
 //
 //	s, err := sim.Named("hot-4x")
 //	result, err := sim.Run(ctx, sim.Config{Scenario: s, Policy: sim.Auto, Nodes: 8, Seconds: 600})
+//
+// Select has sweeps of scenarios by name, and the points of the paper's Figures
+// 8 and 9.
 //
 // Every purpose has its own random stream, so that all policies see the same
 // arrivals, sizes and faults: Ratio of two results of one Config and seed
@@ -40,7 +45,7 @@
 //
 // Memory grows with nodes x peers heard, and with requests (4 bytes each). The
 // network keeps the order of messages between two nodes; bodies cost nothing
-// but the delay. The reports of policy paper are heard by all at once.
+// but the delay. The reports of paper, p2c and least are heard by all at once.
 //
 // The tests need no helper package.
 package sim

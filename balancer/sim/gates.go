@@ -51,10 +51,11 @@ func newGates(w *world) *gates {
 func (c *gates) report() {
 	for i, n := range c.nodes {
 		s := n.gate.State()
+		c.told += len(c.nodes) - 1
 		c.sinks[i].Attrs = channel.Attrs{filters.Load.Of(s.Load()), filters.Capacity.Of(int64(s.Capacity()))}
 	}
 	if c.now < c.cfg.length() {
-		c.plan(event{at: c.now + c.cfg.Reports, what: reports})
+		c.plan(event{at: c.now + c.cfg.reports(), what: reports})
 	}
 }
 
@@ -105,6 +106,7 @@ func (c *gates) handle(e event) {
 	case reports:
 		c.report()
 	case receives:
+		c.moved++
 		if n.dead || !n.gate.Admit() {
 			c.plan(event{at: c.now + c.cfg.Delay, what: answers, node: e.job.node, job: e.job})
 			return

@@ -15,6 +15,7 @@ type job struct {
 	node    int           // its owner
 	began   time.Duration // last
 	starts  int
+	away    bool // began last at a peer
 	over    bool
 	run     uint64        // that may finish: the limits
 	tried   uint64        // peers, by bits: policy paper

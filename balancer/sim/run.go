@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,14 @@ const (
 	Push    Policy = "push"
 	Offers  Policy = "offers"
 	Auto    Policy = "auto"
+	P2C     Policy = "p2c"
+	Least   Policy = "least"
 	JSQ     Policy = "jsq"
 	Central Policy = "central"
 )
 
 // Policies is all of them.
-func Policies() []Policy { return []Policy{None, Paper, Push, Offers, Auto, JSQ, Central} }
+func Policies() []Policy { return []Policy{None, Paper, Push, Offers, Auto, P2C, Least, JSQ, Central} }
 
 // Config is one run. Its zero values work but for Scenario and Policy.
 type Config struct {
@@ -40,8 +43,11 @@ type Config struct {
 	// Loss is the share of control messages and grants that get lost.
 	Loss float64
 	// Reports is how often nodes tell each other their load besides what rides
-	// on messages. Zero: never; but every second with Paper.
+	// on messages. Zero: never; but every second with Paper, P2C and Least.
 	Reports time.Duration
+	// MessageCost is the CPU time of a message, sent or received. Zero: 10 µs,
+	// which is policy.Config's.
+	MessageCost time.Duration
 	// Timeout is how long a client waits. Zero: 5 s.
 	Timeout time.Duration
 	// Seed of the random streams.
@@ -51,6 +57,9 @@ type Config struct {
 }
 
 func (cfg Config) length() time.Duration { return time.Duration(cfg.Seconds * float64(time.Second)) }
+
+// reports is how often loads are reported; zero: never.
+func (cfg *Config) reports() time.Duration { return cmp.Or(cfg.Scenario.Reports, cfg.Reports) }
 
 func (cfg *Config) defaults() {
 	cfg.Scenario.defaults()
@@ -66,8 +75,11 @@ func (cfg *Config) defaults() {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 5 * time.Second
 	}
-	if cfg.Reports == 0 && cfg.Policy == Paper {
+	if cfg.Reports == 0 && (cfg.Policy == Paper || cfg.Policy == P2C || cfg.Policy == Least) {
 		cfg.Reports = time.Second
+	}
+	if cfg.MessageCost == 0 {
+		cfg.MessageCost = 10 * time.Microsecond
 	}
 }
 
@@ -77,13 +89,13 @@ func (cfg Config) Check() error {
 	switch {
 	case cfg.Nodes < 1:
 		return errors.New("there is no node")
-	case cfg.Policy == Paper && cfg.Nodes > 64:
-		return errors.New("policy paper goes up to 64 nodes")
+	case cfg.Policy == Paper && cfg.Nodes > MostPaper:
+		return fmt.Errorf("policy paper goes up to %d nodes", MostPaper)
 	case !(cfg.Seconds > 0) || cfg.Seconds > 1e6:
 		return errors.New("the time is not above 0, or over 1e6 s")
 	case !(cfg.Loss >= 0 && cfg.Loss < 1):
 		return errors.New("the loss is not in [0, 1)")
-	case cfg.Delay < 0 || cfg.Reports < 0 || cfg.Timeout < 0:
+	case cfg.Delay < 0 || cfg.Reports < 0 || cfg.Timeout < 0 || cfg.MessageCost < 0:
 		return errors.New("a time is below 0")
 	case !(cfg.Scenario.Base > 0) || cfg.Scenario.Service <= 0 || cfg.Scenario.Places < 1:
 		return errors.New("the scenario has no load, no service or no place")
@@ -92,6 +104,9 @@ func (cfg Config) Check() error {
 	}
 	return nil
 }
+
+// MostPaper is how many nodes there may be under Paper.
+const MostPaper = 64
 
 // cluster is the servers under one policy.
 type cluster interface {
@@ -115,6 +130,8 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		c = newGates(w)
 	case Central, JSQ:
 		c = newIdeal(w)
+	case P2C, Least:
+		c = newInformed(w)
 	default:
 		c = newCores(w)
 	}
@@ -125,6 +142,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cores, ok := c.(*cores); ok {
 		r.addCounts(cores.counts(), w.requests)
 	}
+	r.addCost(&w.cfg, w.requests)
 	return r, nil
 }
 

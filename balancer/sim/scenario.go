@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,10 @@ import (
 // Loads are in what one usual node can do: 1 is a node at its capacity.
 type Scenario struct {
 	Name string
+	// Sweep is the row of scenarios that it belongs to, and X where in it: what
+	// differs in the row. XName says what X is. Zero: it stands alone.
+	Sweep, XName string
+	X            float64
 	// Places of each node. Zero: 1.
 	Places int
 	// Service is the mean at a node of speed 1. Zero: 38 ms, the paper's.
@@ -35,15 +40,18 @@ type Scenario struct {
 	// Hole makes the server of one node (of 8) fail every request at once, from
 	// the middle on: a black hole for whoever looks for idle servers.
 	Hole bool
+	// Reports is how often loads are reported in it, whatever Config.Reports is.
+	// Zero: as Config.Reports says.
+	Reports time.Duration
 }
 
-// Scenarios is those that have a name, in the order of docs/sim.md.
+// Scenarios is those that have a name, in the order of docs/sim.md, without the
+// points of Figures.
 func Scenarios() []Scenario {
 	slow := []float64{1, 1, 1, 1.0 / 3, 1, 1, 1, 1}
-	list := []Scenario{
-		{Name: "uniform-.3", Base: .3}, {Name: "uniform-.5", Base: .5}, {Name: "uniform-.8", Base: .8},
-		{Name: "uniform-.9", Base: .9}, {Name: "uniform-.95", Base: .95},
-		{Name: "hot-4x", Base: .25, Hot: 1, HotAt: 4}, {Name: "hot-6x", Base: .15, Hot: 1, HotAt: 6},
+	list := uniforms(.3, .4, .5, .6, .7, .8, .9, .95)
+	list = append(list, hots(map[float64]float64{1: .25, 2: .25, 3: .25, 4: .25, 5: .2, 6: .15, 7: .05, 8: .001})...)
+	list = append(list, []Scenario{
 		{Name: "three-hot", Base: .2, Hot: 3, HotAt: 2},
 		{Name: "zipf-.8", Base: .8, Zipf: true}, {Name: "flash", Base: .4, Surge: 4},
 		{Name: "slow-node", Base: .6, Speeds: slow}, {Name: "mixed", Base: .8, Speeds: []float64{1.5, .5}},
@@ -54,11 +62,37 @@ func Scenarios() []Scenario {
 		{Name: "short-5ms", Base: .8, Places: 4, Service: 5 * time.Millisecond},
 		{Name: "short-1ms", Base: .8, Places: 8, Service: time.Millisecond},
 		{Name: "hot-short-1ms", Base: .25, Hot: 1, HotAt: 4, Places: 8, Service: time.Millisecond},
-		{Name: "overload-1.05", Base: 1.05}, {Name: "overload-1.2", Base: 1.2},
-		{Name: "overload-1.5", Base: 1.5}, {Name: "overload-2.5", Base: 2.5},
-	}
+	}...)
+	list = append(list, overloads(1.05, 1.1, 1.2, 1.35, 1.5, 2.5)...)
 	for i := range list {
 		list[i].defaults()
+	}
+	return list
+}
+
+// short writes a load as names have it: .8, 1.05.
+func short(load float64) string { return strings.TrimPrefix(fmt.Sprint(load), "0") }
+
+func uniforms(loads ...float64) (list []Scenario) {
+	for _, l := range loads {
+		list = append(list, Scenario{Name: "uniform-" + short(l), Base: l, Sweep: "uniform", XName: "load", X: l})
+	}
+	return list
+}
+
+func overloads(loads ...float64) (list []Scenario) {
+	for _, l := range loads {
+		list = append(list, Scenario{Name: "overload-" + short(l), Base: l, Sweep: "overload", XName: "load", X: l})
+	}
+	return list
+}
+
+// hots is one hot node at multiples of its capacity, with the load of the
+// others. At 8 x it alone asks for all that 8 nodes can do.
+func hots(others map[float64]float64) (list []Scenario) {
+	for _, at := range slices.Sorted(maps.Keys(others)) {
+		list = append(list, Scenario{Name: "hot-" + short(at) + "x", Base: others[at], Hot: 1, HotAt: at,
+			Sweep: "hot", XName: "load of the hot node", X: at})
 	}
 	return list
 }
@@ -75,18 +109,50 @@ func (s *Scenario) defaults() {
 	}
 }
 
-// Named is the scenario of that name.
+// Named is the scenario of that name, a point of a figure among them.
 func Named(name string) (Scenario, error) {
-	all := Scenarios()
+	all := append(Scenarios(), Figures()...)
 	i := slices.IndexFunc(all, func(s Scenario) bool { return s.Name == name })
 	if i < 0 {
-		var names []string
-		for _, s := range all {
-			names = append(names, s.Name)
-		}
-		return Scenario{}, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
+		return Scenario{}, unknown(name)
 	}
 	return all[i], nil
+}
+
+// Select is the scenarios that a name stands for: one, all of a sweep or a
+// figure, or with "all" every one but the figures' points.
+func Select(name string) ([]Scenario, error) {
+	if name == "all" {
+		return Scenarios(), nil
+	}
+	var list []Scenario
+	for _, s := range append(Scenarios(), Figures()...) {
+		if s.Name == name || s.Sweep == name {
+			list = append(list, s)
+		}
+	}
+	if len(list) == 0 {
+		return nil, unknown(name)
+	}
+	return list, nil
+}
+
+// Names is what Select knows: every scenario, then every sweep and figure.
+func Names() (names []string) {
+	var sweeps []string
+	for _, s := range append(Scenarios(), Figures()...) {
+		if !strings.Contains(s.Name, "@") {
+			names = append(names, s.Name)
+		}
+		if s.Sweep != "" && !slices.Contains(sweeps, s.Sweep) {
+			sweeps = append(sweeps, s.Sweep)
+		}
+	}
+	return append(names, sweeps...)
+}
+
+func unknown(name string) error {
+	return fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(Names(), ", "))
 }
 
 // load is what arrives at node i of n.
@@ -137,4 +203,13 @@ func (s *Scenario) capacity(n int) (sum float64) {
 		sum += s.speed(i)
 	}
 	return sum
+}
+
+// offered is what arrives at n nodes, as a share of what they can do.
+func (s *Scenario) offered(n int) float64 {
+	sum := 0.0
+	for i := range n {
+		sum += s.load(i, n, false)
+	}
+	return sum / s.capacity(n)
 }

@@ -20,6 +20,8 @@ type world struct {
 	measured  int
 	latencies []float32 // seconds, of those answered in time
 	cold      []float32 // of them, those of clients of nodes that are not hot
+	here      tally     // of them, those that their own node served
+	away      tally     // the others
 	late      int       // answered too late, or not in time
 	refused   int
 	failed    int
@@ -28,6 +30,8 @@ type world struct {
 	wasted    time.Duration // of it for nobody
 	begun     int           // by servers, from a second after one broke
 	holed     int           // of them by that one
+	told      int           // reports, by whom each is heard
+	moved     int           // requests that a peer got, where no core counts it
 }
 
 // clients is who asks for what, in the order of time: a scenario's, or recorded
@@ -112,7 +116,7 @@ func (w *world) begin(j *job, node int) {
 			w.holed++
 		}
 	}
-	j.began = w.now
+	j.began, j.away = w.now, node != j.node
 	j.starts++
 	if j.starts == 2 {
 		w.twice++
@@ -158,6 +162,11 @@ func (w *world) end(j *job, how outcome) {
 		w.latencies = append(w.latencies, float32(w.cfg.Timeout.Seconds()))
 	default:
 		w.latencies = append(w.latencies, float32(took.Seconds()))
+		if j.away {
+			w.away.add(took)
+		} else {
+			w.here.add(took)
+		}
 		if s := &w.cfg.Scenario; s.Hot > 0 && j.node%8 >= s.Hot {
 			w.cold = append(w.cold, float32(took.Seconds()))
 		}

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+
+	"kecho/balancer/sim"
 )
 
 // lab runs the command.
@@ -27,8 +30,35 @@ func TestSimTable(t *testing.T) {
 	if f := strings.Fields(lines[3]); f[1] != "central" || f[6] != "1.00" {
 		t.Error("the central queue beside itself:", f)
 	}
-	if !strings.Contains(notes, "flash, auto") || strings.Contains(out, "flash, auto") {
-		t.Error("progress belongs on standard error:", notes)
+	if notes != "" {
+		t.Error("nobody asked for progress, and there is no terminal:", notes)
+	}
+}
+
+// TestParallel: how many run at a time changes nothing but the time; progress
+// goes to standard error.
+func TestParallel(t *testing.T) {
+	args := []string{"sim", "--scenario", "uniform-.3,hot-4x", "--policy", "all", "--distribution", "fixed,bimodal", "--seconds", "5", "-o", "json"}
+	code, one, notes := lab(t, append(args, "--parallel", "1", "--progress")...)
+	_, three, quiet := lab(t, append(args, "--parallel", "3")...)
+	if code != 0 || one != three || quiet != "" {
+		t.Error(code, "the results differ, or there are notes:", quiet)
+	}
+	runs := 4 * len(sim.Policies())
+	if want := fmt.Sprintf("%d of %d simulated seconds, %d of %d runs", 5*runs, 5*runs, runs, runs); !strings.Contains(notes, want) {
+		t.Errorf("progress: %q, want %q", notes, want)
+	}
+}
+
+// TestFigure8 is the paper's figure with its policies, and what the paper says.
+func TestFigure8(t *testing.T) {
+	code, out, notes := lab(t, "sim", "--scenario", "figure-8@25,figure-8@50", "--seconds", "20")
+	if code != 0 {
+		t.Fatal(code, notes)
+	}
+	_, figure, found := strings.Cut(out, "The KECho paper's Figure-8, by requests/s at the hot server:")
+	if !found || strings.Count(figure, "\n") != 8 || strings.Count(figure, "levels off") != 2 {
+		t.Error("want a heading and two points under three policies, two of them with the paper's words:\n" + out)
 	}
 }
 
@@ -40,6 +70,12 @@ func TestSimJSON(t *testing.T) {
 	var rows []map[string]any
 	if err := json.Unmarshal([]byte(out), &rows); err != nil {
 		t.Fatal(err)
+	}
+	for _, field := range []string{"distribution", "load", "p50_ms", "p99_ms", "p999_ms", "mean_ms", "goodput", "messages", "cpu_share",
+		"quantiles", "sweep", "x", "service_ms", "places", "mean_ratio", "p999_ratio"} {
+		if _, ok := rows[0][field]; !ok {
+			t.Errorf("there is no %q in %v", field, rows[0])
+		}
 	}
 	if len(rows) != 1 || rows[0]["scenario"] != "uniform-.8" || rows[0]["policy"] != "auto" || rows[0]["p99_ratio"].(float64) < 1 {
 		t.Error(out)
@@ -68,6 +104,12 @@ func TestUsage(t *testing.T) {
 		"--delay -1s: want more than 0": {"sim", "--delay", "-1s"},
 		"--places 0: want at least 1":   {"sim", "--places", "0"},
 		"--service 0s: want more":       {"sim", "--service", "0"},
+		"--nodes 10001: want":           {"sim", "--nodes", "10001"},
+		"--policy paper goes up to 64":  {"sim", "--policy", "auto,paper", "--nodes", "65"},
+		"without it, or fewer than":     {"sim", "--policy", "all", "--nodes", "65"},
+		"no distribution":               {"sim", "--distribution", "normal"},
+		"--parallel 0: want":            {"sim", "--parallel", "0"},
+		"--message-cost 0s: want":       {"sim", "--message-cost", "0"},
 	} {
 		code, out, notes := lab(t, args...)
 		if code != 2 || out != "" || !strings.Contains(notes, want) || strings.Count(notes, "\n") != 1 {
