@@ -35,8 +35,9 @@ type Chooser struct {
 	cfg    Config
 	now    time.Duration
 	effect policy.Effect // that is being submitted
-	offer  channel.Filter
-	push   channel.Filter
+	random channel.Filter
+	best   channel.Filter
+	least  channel.Filter
 }
 
 // New makes a Chooser.
@@ -45,8 +46,7 @@ func New(cfg Config) *Chooser {
 	if c.cfg.Rand == nil {
 		c.cfg.Rand = rand.Float64
 	}
-	c.offer = c.offers()
-	c.push = c.pushes()
+	c.random, c.best, c.least = c.byChance(), c.theBest(), c.theLeast()
 	return c
 }
 
@@ -55,28 +55,39 @@ func New(cfg Config) *Chooser {
 // to the core with Sent, before the lock is given back.
 func (c *Chooser) Pick(now time.Duration, e policy.Effect, event *channel.Event, sinks []channel.Sink) []channel.Sink {
 	c.now, c.effect = now, e
-	if e.Message.Kind == policy.Push {
-		return c.push(event, sinks)
+	switch e.Choose {
+	case policy.Best:
+		return c.best(event, sinks)
+	case policy.Least:
+		return c.least(event, sinks)
 	}
-	return c.offer(event, sinks)
+	return c.random(event, sinks)
 }
 
-// offers is the chain of an offer: by chance and not by load, for whoever has a
-// place free first claims it.
-func (c *Chooser) offers() channel.Filter {
+// byChance is the chain of policy.Random, and so of offers: not by load, for
+// whoever has a place free first claims it.
+func (c *Chooser) byChance() channel.Filter {
 	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
 		filters.Near(filters.NearConfig{Zone: c.cfg.Zone, Enough: c.nearWillDo}),
 		filters.Sample(filters.SampleConfig{NFor: c.most, Rand: c.cfg.Rand, Weight: c.weight}))
 }
 
-// pushes is the chain of a push: the best of a few that promise to have it wait
-// less.
-func (c *Chooser) pushes() channel.Filter {
+// theBest is the chain of policy.Best, and so of pushes: the best of a few that
+// promise to have it wait less.
+func (c *Chooser) theBest() channel.Filter {
 	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
 		filters.Sample(filters.SampleConfig{N: compared, Rand: c.cfg.Rand}),
 		filters.Where(c.promises),
 		filters.Near(filters.NearConfig{Zone: c.cfg.Zone}),
 		filters.Thin(filters.ThinConfig{Weight: c.standing, Rand: c.cfg.Rand}),
+		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: c.most, Rand: c.below, Sent: c.sent}))
+}
+
+// theLeast is the chain of policy.Least: the least loaded of all, as the KECho
+// paper has it.
+func (c *Chooser) theLeast() channel.Filter {
+	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
+		filters.Near(filters.NearConfig{Zone: c.cfg.Zone}),
 		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: c.most, Rand: c.below, Sent: c.sent}))
 }
 

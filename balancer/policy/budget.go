@@ -43,6 +43,12 @@ func (b *Budget) Earn(now time.Duration) {
 	b.tokens = min(b.Burst, b.tokens+b.Share)
 }
 
+// Return gives n copies back that were spent and not sent.
+func (b *Budget) Return(now time.Duration, n int) {
+	b.advance(now)
+	b.tokens = min(b.Burst, b.tokens+float64(n))
+}
+
 // Spend reports whether there is room for n extra copies, and takes it.
 func (b *Budget) Spend(now time.Duration, n int) bool {
 	b.advance(now)

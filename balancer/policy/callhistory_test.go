@@ -17,9 +17,11 @@ func TestSick(t *testing.T) {
 		}
 		c.Finish(0, r, time.Millisecond, res, nil)
 	}
+	id := uint64(0)
 	claims := func() bool {
-		out := c.Receive(0, 'b', Message{Kind: Offer, ID: 1, Left: time.Second}, nil)
-		c.Receive(0, 'b', Message{Kind: Cancel, ID: 1}, nil)
+		id++
+		out := c.Receive(0, 'b', Message{Kind: Offer, ID: id, Left: time.Second}, nil)
+		c.Receive(0, 'b', Message{Kind: Cancel, ID: id}, nil)
 		return len(out) == 1 && out[0].Message.Kind == Claim
 	}
 	for range 11 {

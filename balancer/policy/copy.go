@@ -10,6 +10,7 @@ import (
 type duplicate struct {
 	peer    Peer
 	counted bool          // not yet in the load heard from the peer
+	paid    bool          // from the budget
 	silent  time.Duration // when its silence counts against the peer; 0: it has spoken
 }
 
@@ -41,6 +42,20 @@ func (c *Core) forget(r *Request, i int) {
 	r.copies = slices.Delete(r.copies, i, i+1)
 }
 
+// done drops what is at p of r, which has said so itself.
+func (c *Core) done(r *Request, p Peer) {
+	if i := r.at(p); i >= 0 {
+		c.forget(r, i)
+		return
+	}
+	r.asked = slices.DeleteFunc(r.asked, func(q Peer) bool { return q == p })
+}
+
+// mayBegin reports whether the peer was offered r with the request in it.
+func (c *Core) mayBegin(r *Request, p Peer) bool {
+	return r.tied && r.phase == queued && slices.Contains(r.asked, p)
+}
+
 // cancelCopies takes back every copy of r but the one at the peer that is
 // spared.
 func (c *Core) cancelCopies(r *Request, spared Peer, out []Effect) []Effect {
@@ -61,7 +76,7 @@ func (c *Core) Awaits(r *Request, from Peer, epoch uint32) bool {
 	if c.own[r.id] != r || r.over || r.epoch != epoch {
 		return false
 	}
-	return from == 0 && r.phase == running || r.at(from) >= 0
+	return from == 0 && r.phase == running || r.at(from) >= 0 || c.mayBegin(r, from)
 }
 
 // Answered says that the head of an answer has come, of the peer from or, from
@@ -72,14 +87,24 @@ func (c *Core) Answered(now time.Duration, r *Request, from Peer, out []Effect) 
 	if !c.Awaits(r, from, r.epoch) {
 		return out
 	}
+	return c.dispatch(now, c.answered(now, r, from, out))
+}
+
+func (c *Core) answered(now time.Duration, r *Request, from Peer, out []Effect) []Effect {
 	if from != 0 {
 		c.peers.good(from)
-		c.forget(r, r.at(from))
+		c.done(r, from)
 	}
-	if r.phase == running && from != 0 {
+	here := r.phase == running && from != 0
+	c.took(now, r, from, here || len(r.copies) > 0)
+	if c.cfg.Copies.Cancel == Never {
+		for len(r.copies) > 0 {
+			c.forget(r, len(r.copies)-1)
+		}
+	} else if here {
 		out = append(out, Effect{Do: DoAbort, Request: r})
 	}
-	return c.dispatch(now, c.release(r, out))
+	return c.release(r, out)
 }
 
 // NoAnswer says that the peer from, which has r in this epoch, has no answer for
@@ -89,7 +114,7 @@ func (c *Core) NoAnswer(now time.Duration, r *Request, from Peer, begun bool, ou
 		return out
 	}
 	c.peers.fail(now, from)
-	c.forget(r, r.at(from))
+	c.done(r, from)
 	return c.without(now, r, from, begun, out)
 }
 

@@ -21,7 +21,8 @@ type Config struct {
 	// Zero: 64 MiB.
 	QueueBytes int64
 	// ShedAge is how old the oldest that waits may be before new requests of
-	// its class and of less urgent ones are refused. Zero: 500 ms.
+	// its class and of less urgent ones are refused; in Paper beyond Copies.After.
+	// Zero: 500 ms.
 	ShedAge time.Duration
 	// Timeout is how long a client waits that says nothing else. Zero: 5 s.
 	Timeout time.Duration
@@ -36,6 +37,11 @@ type Config struct {
 	// MessageCost is the CPU time of one control message, sent or received,
 	// for the governor. Zero: 10 µs.
 	MessageCost time.Duration
+	// Copies says how requests have more than one copy, in Paper, Race and Hedge.
+	Copies Copies
+	// Budget bounds what is begun again after a loss, and copies in Paper, Race
+	// and Hedge, together.
+	Budget Budget
 }
 
 // Check says what is wrong with the configuration.
@@ -47,10 +53,12 @@ func (cfg Config) Check() error {
 		return errors.New("the hard limit is below the places")
 	case cfg.Silence < 0 || cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
 		return errors.New("a limit is below 0")
-	case cfg.Mode > Stay:
+	case cfg.Mode > Speculative:
 		return errors.New("there is no such mode")
+	case cfg.Mode == Hedge && cfg.Copies.Cancel == OnStart:
+		return errors.New("a backup is for what was begun: the first start cannot cancel the others")
 	}
-	return nil
+	return cfg.Copies.check()
 }
 
 // maxGuests is how many requests of others a core keeps at most, offers among
@@ -71,6 +79,8 @@ type Core struct {
 	leaving  drainRate
 	sick     bool
 	calls    callHistory
+	budget   Budget
+	hedger   hedger
 	down     bool
 	draining bool
 	raised   bool // see SetOverflow
@@ -101,6 +111,8 @@ type Counts struct {
 	Displaced           uint64 // had to make room for more urgent ones
 	Silent              uint64 // peers that said nothing of what they had
 	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
+	Copied              uint64 // messages with a request that is elsewhere too
+	Hedged, Won         uint64 // backups begun or sent; of them answered first
 }
 
 // NewCore makes a core with nothing in it. cfg must pass Check.
@@ -113,8 +125,12 @@ func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Timeout, 5*time.Second)
 	setDefault(&cfg.Service, 20*time.Millisecond)
 	setDefault(&cfg.MessageCost, 10*time.Microsecond)
+	cfg.Copies = cfg.Copies.usual(cfg.Mode)
+	if cfg.Mode == Paper {
+		cfg.ShedAge += cfg.Copies.After
+	}
 	return &Core{
-		cfg: cfg, service: cfg.Service, trip: time.Millisecond,
+		cfg: cfg, budget: cfg.Budget, hedger: newHedger(cfg.Copies), service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},
 		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
@@ -134,10 +150,12 @@ func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 		r.Number = c.lastID
 	}
 	asked, tried, copies := r.asked[:0], r.tried[:0], r.copies[:0]
-	*r = Request{Number: r.Number, Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Class: r.Class.known(), Bytes: max(r.Bytes, 0),
+	*r = Request{Number: r.Number, Movable: r.Movable, Repeatable: r.Repeatable, Large: r.Large, Light: r.Light, Class: r.Class.known(), Bytes: max(r.Bytes, 0),
 		Timeout: r.Timeout, Data: r.Data, id: r.Number, arrived: now, key: now, asked: asked, tried: tried, copies: copies}
 	setDefault(&r.Timeout, c.cfg.Timeout)
 	r.deadline = now + r.Timeout
+	c.budget.Earn(now)
+	c.hedger.budget.Earn(now)
 	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
 	slow := r.Movable && c.reluctant() && len(c.peers.known) > 0
 	switch {
@@ -145,7 +163,11 @@ func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 		return c.giveUp(r, out)
 	case idle && !slow, !r.Movable && c.spareRoom():
 		c.own[r.id] = r
-		return c.start(r, out)
+		out = c.start(now, r, out)
+		if c.cfg.Copies.Cancel != OnStart {
+			out = c.race(now, r, out)
+		}
+		return out
 	case c.sheds(now, r.Class, r.Bytes, r.Timeout):
 		return c.shed(now, r, out)
 	case c.down && !r.Movable:
@@ -186,7 +208,7 @@ func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 		case shadow != nil && (real == nil || shadow.before(real)) && shadow.deadline-now < c.service:
 			out = c.drop(shadow, out)
 		case shadow != nil && (real == nil || shadow.before(real)):
-			out = c.claim(now, shadow, out)
+			out = c.seize(now, shadow, out)
 		case real == nil || real.notBefore > now:
 			return c.dispatchBound(now, out)
 		default:
@@ -203,11 +225,11 @@ func (c *Core) begin(now time.Duration, r *Request, out []Effect) []Effect {
 	if len(r.copies) == 0 && c.brief.hopeless(r.deadline-now, c.queue.len() > 0) {
 		return c.giveUp(r, out)
 	}
-	return c.start(r, out)
+	return c.start(now, r, out)
 }
 
 // start gives r, which is in no heap but the timers, a place.
-func (c *Core) start(r *Request, out []Effect) []Effect {
+func (c *Core) start(now time.Duration, r *Request, out []Effect) []Effect {
 	c.timers.remove(r)
 	c.running++
 	c.count.Begun++
@@ -215,9 +237,14 @@ func (c *Core) start(r *Request, out []Effect) []Effect {
 	if r.owner != 0 {
 		c.count.Guests++
 		c.ended.add(r.name())
-		out = c.send(r.owner, Message{Kind: Started, ID: r.id, Epoch: r.epoch, Data: r.Data}, out)
+		out = c.send(r.owner, Message{Kind: Started, ID: r.id, Epoch: r.epoch, Tied: r.tied, Data: r.Data}, out)
 	} else {
+		c.begun(now, r, 0)
+		c.plan(now, r)
 		out = c.cancelOffers(r, 0, out)
+		if r.tied {
+			out = c.cancelCopies(r, 0, out)
+		}
 	}
 	return append(out, Effect{Do: DoStart, Request: r})
 }
@@ -251,6 +278,9 @@ func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Res
 	if res != Aborted {
 		c.calls.note(res == Served)
 		c.sick = c.calls.sick()
+	}
+	if res == Served && c.Awaits(r, 0, r.epoch) {
+		out = c.answered(now, r, 0, out)
 	}
 	r.phase = absent
 	switch {

@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,14 +26,16 @@ type scene struct {
 // run does one command; what the cores say is printed:
 //
 //	nodes abc places=1 hard=2 mode=offers service=40ms trip=1ms queue=4 bytes=64 age=500ms
+//	      copies=2 after=50ms cancel=start share=0.2 backups=1
 //	at 10ms ...       sets the clock, does what is due, then the rest, if any
 //	arrive a x        a's client asks x; "fixed": it cannot move, "once": it
-//	                  is not repeatable, "large", "500ms": how long it waits,
+//	                  is not repeatable, "large", "light", "500ms": how long it waits,
 //	                  "u0" to "u7": its urgency, "3kb": what it holds
 //	deliver           all that is on its way, and what comes of it; "deliver
 //	                  ab": only the first from a to b; "deliver a": to a
 //	drop ab, double ab  the first from a to b is lost; comes once more
-//	finish x          its web server has an answer; "unreached", "broken", "faulty"
+//	finish x          its web server has an answer, or b's: "finish x b";
+//	                  "unreached", "broken", "faulty"
 //	leave x           its client is gone
 //	load b 0.5 2      everybody hears b's load, and its service in ms
 //	down a, up a, drain a, raise a, lower a, kill a
@@ -54,31 +58,8 @@ func (s *scene) open(words []string) (string, error) {
 	cfg, trip := Config{Places: 1, Mode: Pull, Service: 40 * time.Millisecond}, time.Millisecond
 	for _, word := range words[1:] {
 		key, value, _ := strings.Cut(word, "=")
-		n, wrong := strconv.Atoi(value)
-		d, err := time.ParseDuration(value)
-		switch key {
-		case "places":
-			cfg.Places, err = n, wrong
-		case "hard":
-			cfg.Hard, err = n, wrong
-		case "queue":
-			cfg.Queue, err = n, wrong
-		case "bytes":
-			cfg.QueueBytes, err = int64(n)<<10, wrong
-		case "mode":
-			cfg.Mode = Mode(slices.Index([]string{"auto", "offers", "push", "none"}, value))
-			err = nil
-		case "service":
-			cfg.Service = d
-		case "trip":
-			trip = d
-		case "age":
-			cfg.ShedAge = d
-		default:
-			err = fmt.Errorf("unknown word %q", word)
-		}
-		if err != nil {
-			return "", err
+		if err := set(&cfg, &trip, key, value); err != nil {
+			return "", fmt.Errorf("%s: %w", word, err)
 		}
 	}
 	if err := cfg.Check(); err != nil {
@@ -94,6 +75,44 @@ func (s *scene) open(words []string) (string, error) {
 	}
 	s.log = func(format string, args ...any) { fmt.Fprintf(&s.said, format, args...) }
 	return "", nil
+}
+
+// set is one word of nodes.
+func set(cfg *Config, trip *time.Duration, key, value string) (err error) {
+	n, wrong := strconv.Atoi(value)
+	d, bad := time.ParseDuration(value)
+	switch key {
+	case "places":
+		cfg.Places, err = n, wrong
+	case "hard":
+		cfg.Hard, err = n, wrong
+	case "queue":
+		cfg.Queue, err = n, wrong
+	case "bytes":
+		cfg.QueueBytes, err = int64(n)<<10, wrong
+	case "mode":
+		cfg.Mode, _ = ModeNamed(value)
+	case "service":
+		cfg.Service, err = d, bad
+	case "trip":
+		*trip, err = d, bad
+	case "age":
+		cfg.ShedAge, err = d, bad
+	case "copies":
+		cfg.Copies.Most, err = n, wrong
+	case "after":
+		cfg.Copies.After, err = d, bad
+	case "cancel":
+		cfg.Copies.Cancel = map[string]Ending{"start": OnStart, "none": Never}[value]
+	case "backups":
+		cfg.Copies.Share, err = strconv.ParseFloat(value, 64)
+	case "share":
+		cfg.Budget.Share, err = strconv.ParseFloat(value, 64)
+		cfg.Budget.Rate = .001
+	default:
+		err = errors.New("an unknown word")
+	}
+	return err
 }
 
 func (s *scene) command(words []string) error {
@@ -137,6 +156,8 @@ func (s *scene) request(words []string) error {
 			c.Repeatable = false
 		case word == "large":
 			c.Large = true
+		case word == "light":
+			c.Light = true
 		case word[0] == 'u':
 			c.Class = Class(word[1]-'0') - 3
 		case strings.HasSuffix(word, "kb"):
@@ -214,13 +235,19 @@ func (s *scene) ending(what string, words []string) error {
 		s.leave(s.calls[i])
 		return nil
 	}
-	at := slices.IndexFunc(s.served, func(v *service) bool { return v.call == s.calls[i] })
+	res, place := Served, Peer(0)
+	for _, word := range words[1:] {
+		if len(word) == 1 {
+			place = Peer(word[0])
+		} else {
+			res = map[string]Result{"unreached": Unreached, "broken": Broken, "faulty": Faulty}[word]
+		}
+	}
+	at := slices.IndexFunc(s.served, func(v *service) bool {
+		return v.call == s.calls[i] && (place == 0 || place == v.at)
+	})
 	if at < 0 {
 		return fmt.Errorf("%s runs nowhere", words[0])
-	}
-	res := Served
-	if len(words) > 1 {
-		res = map[string]Result{"unreached": Unreached, "broken": Broken, "faulty": Faulty}[words[1]]
 	}
 	s.finish(at, res)
 	return nil
@@ -269,7 +296,9 @@ func TestConfigCheck(t *testing.T) {
 		t.Error("the smallest configuration:", err)
 	}
 	for _, cfg := range []Config{{}, {Places: -1}, {Places: 1, Queue: -1}, {Places: 1, QueueBytes: -1}, {Places: 1, ShedAge: -1}, {Places: 1, Timeout: -1},
-		{Places: 1, Service: -1}, {Places: 1, MessageCost: -1}, {Places: 1, Mode: Stay + 1}} {
+		{Places: 1, Service: -1}, {Places: 1, MessageCost: -1}, {Places: 1, Mode: Speculative + 1}, {Places: 1, Mode: Hedge, Copies: Copies{Cancel: OnStart}},
+		{Places: 1, Copies: Copies{Most: -1}}, {Places: 1, Copies: Copies{Share: 2}}, {Places: 1, Copies: Copies{Most: 6}}, {Places: 1, Copies: Copies{After: -1}}, {Places: 1, Copies: Copies{Quantile: 1}},
+		{Places: 1, Copies: Copies{Quantile: math.NaN()}}, {Places: 1, Copies: Copies{To: Least + 1}}, {Places: 1, Copies: Copies{Cancel: Never + 1}}} {
 		if cfg.Check() == nil {
 			t.Errorf("%+v passes", cfg)
 		}

@@ -30,13 +30,7 @@ func (c *Core) Unsent(now time.Duration, r *Request, from Peer, out []Effect) []
 	if from == 0 || !c.Awaits(r, from, r.epoch) {
 		return out
 	}
-	c.forget(r, r.at(from))
-	if r.phase != moved || len(r.copies) > 0 {
-		c.plan(now, r)
-		return out
-	}
-	r.refused++
-	return c.dispatch(now, c.retake(now, r, from, out))
+	return c.dispatch(now, c.sentBack(now, r, from, out))
 }
 
 // Offered reports whether a claim of the peer p would find the request that is

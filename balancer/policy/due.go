@@ -21,9 +21,15 @@ func (c *Core) plan(now time.Duration, r *Request) {
 	at := r.deadline
 	switch r.phase {
 	case running:
-		c.timers.remove(r)
-		return
+		if r.backup == 0 {
+			c.timers.remove(r)
+			return
+		}
+		at = r.backup
 	case moved:
+		if r.backup != 0 {
+			at = min(at, r.backup)
+		}
 		for i := range r.copies {
 			if silent := r.copies[i].silent; silent != 0 {
 				at = min(at, silent)
@@ -57,10 +63,14 @@ func (c *Core) Tick(now time.Duration, out []Effect) []Effect {
 		switch {
 		case r.owner != 0:
 			out = c.guestDue(now, r, out)
+		case r.phase == running:
+			out = c.hedge(now, r, out)
 		case r.deadline <= now:
 			c.count.Late++
 			out = c.release(r, out)
 			out = append(out, Effect{Do: DoExpire, Request: r})
+		case r.phase == moved && r.backup != 0 && r.backup <= now:
+			out = c.hedge(now, r, out)
 		case r.phase == moved:
 			out = c.quiet(now, r, out)
 		default:
@@ -79,8 +89,10 @@ func (c *Core) ownDue(now time.Duration, r *Request, out []Effect) []Effect {
 	}
 	c.lookAgain(now, r, r.deadline)
 	switch {
-	case r.phase != queued:
+	case r.phase != queued || len(r.copies) > 0:
 		return out
+	case c.cfg.Mode == Paper:
+		return c.overflow(now, r, out)
 	case c.down:
 		out = c.cancelOffers(r, 0, out)
 		r.epoch++
@@ -108,12 +120,12 @@ func (c *Core) quiet(now time.Duration, r *Request, out []Effect) []Effect {
 			c.peers.fail(now, r.copies[i].peer)
 		}
 	}
-	if heard || len(r.copies) > 1 || !r.Repeatable || r.lost {
+	if heard || len(r.copies) > 1 || !r.Repeatable || r.repeats >= maxRepeats || !c.budget.Spend(now, 1) {
 		c.plan(now, r)
 		return out
 	}
 	p := r.copies[0].peer
-	return c.again(now, r, p, true, c.cancelCopies(r, 0, out))
+	return c.again(now, r, p, false, c.cancelCopies(r, 0, out)) // it is paid for
 }
 
 // guestDue ends a guest whose time is over, and what a claim has kept when
@@ -124,7 +136,7 @@ func (c *Core) guestDue(now time.Duration, g *Request, out []Effect) []Effect {
 		c.schedule(g, g.deadline)
 		return out
 	}
-	if g.phase == queued {
+	if g.phase == queued || g.tied {
 		c.ended.add(g.name())
 	}
 	return c.drop(g, out)

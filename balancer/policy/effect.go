@@ -10,13 +10,14 @@ const (
 	// DoStart: give the request to this node's web server; then Finish.
 	DoStart Do = iota + 1
 	// DoSubmit: have an OUT-filter pick at most Most peers for Message, an
-	// offer or a push, of those that Core.MayAsk allows. Then say with Sent
-	// who was picked, before the message goes out to them.
+	// offer or a push, of those that Core.MayAsk allows, as Choose says. Then
+	// say with Sent who was picked, before the message goes out to them.
 	DoSubmit
 	// DoSend: send Message to the peer To.
 	DoSend
-	// DoAbort: the owner of this guest needs it no more: end what it does at
-	// the web server; then Finish. It is said once.
+	// DoAbort: nobody needs this guest any more, or this own request that a peer
+	// has answered: end what it does at the web server; then Finish. It is said
+	// once.
 	DoAbort
 	// DoShed: answer 503, there is too much to do. RetryAfter of Drain is when
 	// to come again.
@@ -43,6 +44,7 @@ type Effect struct {
 	Request *Request
 	To      Peer          // DoSend
 	Most    int           // DoSubmit
+	Choose  Choice        // DoSubmit
 	Message Message       // DoSend, DoSubmit
 	Drain   time.Duration // DoShed: how long it takes until what waits is gone
 }

@@ -42,6 +42,8 @@ func (c *Core) onOwner(now time.Duration, name guestName, m Message, out []Effec
 		return c.onCancel(g, out)
 	case over:
 		return out
+	case m.Kind == Cancel: // it came before what it is about
+		c.ended.add(name)
 	case m.Kind == Offer && g == nil:
 		return c.onOffer(now, name, m, out)
 	case m.Kind == Push && g == nil:
@@ -91,10 +93,20 @@ func (c *Core) welcome(now time.Duration, name guestName, m Message) *Request {
 		g = new(Request)
 	}
 	*g = Request{Class: m.Class.known(), Bytes: max(m.Bytes, 0), id: name.id, owner: name.owner, epoch: name.epoch, arrived: now - m.Age,
-		deadline: now + m.Left, Data: m.Data, asked: g.asked[:0], tried: g.tried[:0]}
+		deadline: now + m.Left, Data: m.Data, tied: m.Tied, asked: g.asked[:0], tried: g.tried[:0]}
 	c.guests[name] = g
 	c.schedule(g, g.deadline)
 	return g
+}
+
+// seize takes a place that is free for what was offered: the request itself
+// starts, if it came with its offer.
+func (c *Core) seize(now time.Duration, g *Request, out []Effect) []Effect {
+	if !g.tied {
+		return c.claim(now, g, out)
+	}
+	c.shadows.remove(g)
+	return c.start(now, g, out)
 }
 
 // claim says that a place is free for what was offered. Where the service is
@@ -143,7 +155,7 @@ func (c *Core) onGrant(now time.Duration, g *Request, name guestName, m Message,
 	case c.down:
 		return c.refuse(g, out)
 	case c.vacant() > 0:
-		return c.start(g, out)
+		return c.start(now, g, out)
 	case c.full(g.Class, g.Bytes):
 		return c.refuse(g, out)
 	}
@@ -168,7 +180,7 @@ func (c *Core) onPush(now time.Duration, name guestName, m Message, out []Effect
 	case c.closed(now, m) || m.Left < c.service || len(c.guests) > maxGuests || wait > 0 && wait+c.trip >= m.MaxWait:
 		return c.refuse(g, out)
 	case c.vacant() > 0 && c.queue.len() == 0:
-		return c.start(g, out)
+		return c.start(now, g, out)
 	}
 	return c.keep(now, g, out)
 }
@@ -191,7 +203,7 @@ func (c *Core) onCancel(g *Request, out []Effect) []Effect {
 		g.aborted = true
 		return append(out, Effect{Do: DoAbort, Request: g})
 	}
-	if g.phase == queued {
+	if g.phase == queued || g.tied {
 		c.ended.add(g.name())
 	}
 	return c.drop(g, out)

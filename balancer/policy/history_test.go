@@ -12,7 +12,7 @@ import (
 // leave, messages delayed, reordered, lost and doubled, web servers that fail,
 // nodes that die. What it holds is written in check and settled.
 func TestHistories(t *testing.T) {
-	for _, mode := range []Mode{Pull, Pushes, Auto} {
+	for _, mode := range []Mode{Pull, Pushes, Auto, Paper, Race, Hedge, Speculative} {
 		t.Run(mode.String(), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { newHistory(t, mode).play() })
 		})
@@ -25,6 +25,7 @@ type history struct {
 	t      *rapid.T
 	places int
 	hard   int
+	mode   Mode
 	faults bool // messages are lost or doubled, nodes die
 }
 
@@ -33,15 +34,29 @@ func newHistory(t *rapid.T, mode Mode) *history {
 	for _, letter := range "abcde"[:rapid.IntRange(2, 5).Draw(t, "nodes")] {
 		names = append(names, Peer(letter))
 	}
-	h := &history{t: t, places: rapid.IntRange(1, 3).Draw(t, "places"), faults: rapid.Bool().Draw(t, "faults")}
+	h := &history{t: t, mode: mode, places: rapid.IntRange(1, 3).Draw(t, "places"), faults: rapid.Bool().Draw(t, "faults")}
 	h.hard = h.places + rapid.IntRange(0, 2).Draw(t, "hard")
 	h.rig = newRig(names, Config{
 		Places: h.places, Hard: h.hard, Mode: mode, Queue: rapid.IntRange(1, 6).Draw(t, "queue"), QueueBytes: int64(rapid.IntRange(4, 20).Draw(t, "queue bytes")),
 		Service: rapid.SampledFrom([]time.Duration{time.Millisecond, 10 * time.Millisecond, 40 * time.Millisecond}).Draw(t, "service"),
 		Timeout: 400 * time.Millisecond, ShedAge: 200 * time.Millisecond,
+		Copies: h.copies(mode), Budget: Budget{Share: rapid.SampledFrom([]float64{.2, 5}).Draw(t, "share"), Rate: 10, Burst: 20},
 	})
 	h.chosen = func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
 	return h
+}
+
+// copies is what a mode may be told of them.
+func (h *history) copies(mode Mode) Copies {
+	cfg := Copies{Share: 1, Most: h.one(4, "copies"), To: Choice(h.one(4, "to")), Cancel: Ending(h.one(3, "cancel"))}
+	switch mode {
+	case Paper:
+		cfg.After = 10 * time.Millisecond
+	case Hedge:
+		cfg.After = 5 * time.Millisecond
+		cfg.Cancel = []Ending{OnAnswer, Never}[h.one(2, "cancel")]
+	}
+	return cfg
 }
 
 func (h *history) play() {
@@ -70,7 +85,7 @@ func (h *history) step() {
 	case n < 25:
 		c := &call{name: fmt.Sprint(len(h.calls))}
 		kind := h.one(8, "kind")
-		c.Movable, c.Repeatable, c.Large = kind != 0, kind&1 == 1, kind == 2
+		c.Movable, c.Repeatable, c.Large, c.Light = kind != 0, kind&1 == 1, kind == 2, kind > 2
 		c.Class, c.Bytes = Class(h.one(3, "class")-1), int64(h.one(4, "bytes"))
 		h.arrive(alive[h.one(len(alive), "where")], c)
 	case n < 60 && len(h.flight) > 0:
@@ -115,14 +130,18 @@ func (h *history) check() {
 		}
 	}
 	for _, c := range h.calls {
-		most := 1
+		once, most := 1, 1 // try; begun in all
 		if c.Repeatable {
-			most = 2
+			once = h.most()
+			if h.mode == Speculative { // two rounds of offers, and here
+				once = 1 + 2*copiesAt[0]
+			}
+			most = (1 + maxRepeats) * once
 		}
 		if c.begun > most {
 			h.t.Fatalf("%s (repeatable: %v) was begun %d times", c.name, c.Repeatable, c.begun)
 		}
-		if at[c] > 1 && (!c.Repeatable || !c.lost) {
+		if at[c] > once && c.repeats == 0 || at[c] > most {
 			h.t.Fatalf("%s runs at %d servers", c.name, at[c])
 		}
 		if c.ends > 1 {
@@ -130,6 +149,7 @@ func (h *history) check() {
 		}
 	}
 	for p, core := range h.cores {
+		h.checkCopies(core)
 		if core.running != running[p] || core.running+core.held > h.hard || core.held < 0 || core.loose < 0 {
 			h.t.Fatalf("%c: %d run, %d by its count, %d held, of %d", p, running[p], core.running, core.held, h.hard)
 		}
@@ -150,6 +170,34 @@ func (h *history) check() {
 		}
 		if core.shadows.len() > 0 && !core.sick && !core.raised && core.vacant() > core.loose && core.queue.len() == 0 {
 			h.t.Fatalf("%c: an offer waits beside a free place", p)
+		}
+	}
+}
+
+// most is how many copies of a request there may be at once.
+func (h *history) most() int {
+	switch h.mode {
+	case Paper, Race, Hedge:
+		return h.cores[h.alive()[0]].cfg.Copies.Most
+	}
+	return 1
+}
+
+// checkCopies holds each request of an owner to its copies, and all of them to
+// the budget.
+func (h *history) checkCopies(core *Core) {
+	for _, r := range core.own {
+		n := len(r.copies)
+		if r.phase == queued || r.phase == running {
+			n++
+		}
+		if n > 1 && (!r.Repeatable || n > h.most()) || r.phase == moved && n == 0 {
+			h.t.Fatalf("%s has %d copies (repeatable: %v)", r.Data.(*call).name, n, r.Repeatable)
+		}
+	}
+	for _, b := range []Budget{core.budget, core.hedger.budget} {
+		if b.tokens < 0 || b.tokens > b.Burst {
+			h.t.Fatalf("a budget has %v", b.tokens)
 		}
 	}
 }

@@ -54,15 +54,20 @@ type Message struct {
 	Age, Left time.Duration
 	// Class is the request's, in Offer, Grant and Push.
 	Class Class
-	// Bytes is what the request holds in memory here while it waits, in Grant
-	// and Push: the receiving driver's to set.
+	// Bytes is what the request holds in memory here while it waits, in Grant,
+	// Push and a tied Offer: the receiving driver's to set.
 	Bytes int64
 	// MaxWait is how long the request may wait at the peer, in Push.
 	MaxWait time.Duration
 	// Report is the sender's load: it rides on every message.
 	Report Report
-	// Data is the drivers', in Grant and Push: it becomes the guest's. What a
-	// core says of such a guest has it too.
+	// Tied says that the request waits in other places too and belongs to the
+	// first that begins it, so that a Started must be sent at once. An Offer that
+	// is tied has the request with it: the peer begins it when it has a place
+	// free, instead of claiming it.
+	Tied bool
+	// Data is the drivers', in Grant, Push and a tied Offer: it becomes the
+	// guest's. What a core says of such a guest has it too.
 	Data any
 }
 

@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Mode says how requests move to peers.
 type Mode uint8
@@ -15,10 +18,30 @@ const (
 	Pushes
 	// Stay moves nothing.
 	Stay
+	// Paper is the KECho paper's policy: what has waited for Copies.After moves to
+	// the least loaded.
+	Paper
+	// Race is Auto for what may be begun once. What may be begun twice waits at
+	// other peers too, as soon as it comes.
+	Race
+	// Hedge is Auto, and what may be begun twice gets a backup when it takes
+	// longer than most do.
+	Hedge
+	// Speculative is Auto, and what may be begun twice and is small travels with
+	// its offers: who has a place free begins it and says so.
+	Speculative
 )
 
+var modeNames = [...]string{"auto", "offers", "push", "none", "paper", "race", "hedge", "speculative"}
+
 // String is the mode's name as configuration has it.
-func (m Mode) String() string { return [...]string{"auto", "offers", "push", "none"}[m] }
+func (m Mode) String() string { return modeNames[m] }
+
+// ModeNamed is the mode of that name; false when there is none.
+func ModeNamed(name string) (Mode, bool) {
+	i := slices.Index(modeNames[:], name)
+	return Mode(max(i, 0)), i >= 0
+}
 
 // What an offer's round trip may cost beside a service,
 // and what control messages may cost beside the machine.
@@ -68,6 +91,8 @@ func (c *Core) pulling(r *Request) bool {
 		return true
 	case Pushes:
 		return r.Large
+	case Paper:
+		return false
 	}
 	cost := float64(c.cfg.Places) * float64(c.trip) / float64(c.service)
 	if cost <= pullBelow {

@@ -8,6 +8,7 @@ import (
 const (
 	maxPushes  = 3                // of one request
 	maxRefused = 6                // of one request, granted or pushed: then it stays
+	maxRepeats = 2                // of one request, after losses
 	leastLook  = time.Millisecond // between looks for a peer
 )
 
@@ -16,9 +17,16 @@ func (c *Core) overflow(now time.Duration, r *Request, out []Effect) []Effect {
 	if !r.Movable || c.cfg.Mode == Stay || len(c.peers.known) == 0 && !c.down {
 		return out
 	}
+	if c.cfg.Mode == Paper {
+		return c.byPaper(now, r, out)
+	}
 	if r.refused >= maxRefused || r.deadline-now <= c.median() { // no claim would be granted
 		c.bind(r)
 		return c.unwanted(now, r, out)
+	}
+	before := len(out)
+	if out = c.race(now, r, out); len(out) > before || len(r.copies) > 0 {
+		return out
 	}
 	// It stands in the queue itself. Below 2R and as much again nothing is
 	// gained by asking.
@@ -43,7 +51,12 @@ func (c *Core) offer(now time.Duration, r *Request, out []Effect) []Effect {
 	}
 	r.rounds++
 	c.lookAgain(now, r, now+max(2*c.service, leastLook))
-	return append(out, Effect{Do: DoSubmit, Request: r, Most: k, Message: c.message(Offer, now, r)})
+	m := c.message(Offer, now, r)
+	if c.cfg.Mode == Speculative && r.Repeatable && r.Light {
+		r.tied = true
+		m.Tied, m.Data = true, r.Data
+	}
+	return append(out, Effect{Do: DoSubmit, Request: r, Most: k, Choose: Random, Message: m})
 }
 
 // push takes r out of the queue while the driver looks for a peer where it
@@ -51,13 +64,11 @@ func (c *Core) offer(now time.Duration, r *Request, out []Effect) []Effect {
 func (c *Core) push(now time.Duration, r *Request, wait time.Duration, out []Effect) []Effect {
 	c.unqueue(r)
 	r.phase = asking
-	m := c.message(Push, now, r)
-	m.Data = r.Data
-	m.MaxWait = wait - c.trip
+	maxWait := wait - c.trip
 	if c.down {
-		m.MaxWait = r.deadline - now
+		maxWait = r.deadline - now
 	}
-	return append(out, Effect{Do: DoSubmit, Request: r, Most: 1, Message: m})
+	return append(out, Effect{Do: DoSubmit, Request: r, Most: 1, Choose: Best, Message: c.whole(now, r, maxWait)})
 }
 
 func (c *Core) message(kind Kind, now time.Duration, r *Request) Message {
@@ -69,27 +80,24 @@ func (c *Core) message(kind Kind, now time.Duration, r *Request) Message {
 // called once for each submission, with nobody when nobody was picked, before
 // the message goes out; what it appends is to be done after. peers is not kept.
 func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out []Effect) []Effect {
-	expected := queued
-	if m.Kind == Push {
-		expected = asking
-		c.count.Pushed += uint64(len(peers))
-	} else {
-		c.count.Offered += uint64(len(peers))
-		c.count.Control += uint64(len(peers))
-		c.governor.note(now, len(peers))
-	}
-	switch {
-	case c.own[m.ID] != r || r.epoch != m.Epoch || r.phase != expected:
-		for _, p := range peers { // it was started meanwhile, or its client is gone
+	c.countSent(now, m, len(peers))
+	if c.own[m.ID] != r || r.over || r.epoch != m.Epoch || m.Kind == Offer && r.phase != queued ||
+		m.Tied && r.phase == running {
+		// It was begun meanwhile, or its client is gone.
+		for _, p := range peers {
 			out = c.send(p, Message{Kind: Cancel, ID: m.ID, Epoch: m.Epoch}, out)
+			if m.Kind == Push || m.Tied {
+				out[len(out)-1].Request = r
+			}
 		}
 		return out
+	}
+	switch {
+	case m.Kind == Push && r.phase != asking:
+		return c.forked(now, r, peers, out)
 	case m.Kind == Push && len(peers) > 0:
 		c.leaving.note(now)
-		r.tries++
-		r.tried = append(r.tried, peers[0])
-		c.move(now, r, peers[0])
-		return out
+		return c.pushed(now, r, peers, out)
 	case m.Kind == Push:
 		return c.unpushed(now, r, out)
 	}
@@ -102,9 +110,27 @@ func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out 
 	return c.dispatch(now, c.unwanted(now, r, out))
 }
 
+// countSent counts what goes to n peers.
+func (c *Core) countSent(now time.Duration, m Message, n int) {
+	if m.Kind == Push {
+		c.count.Pushed += uint64(n)
+		return
+	}
+	c.governor.note(now, n)
+	if m.Tied {
+		c.count.Copied += uint64(n)
+		return
+	}
+	c.count.Offered += uint64(n)
+	c.count.Control += uint64(n)
+}
+
 // unpushed puts a request back that no peer promises to serve sooner. Whoever
 // has a place free before this node may still claim it.
 func (c *Core) unpushed(now time.Duration, r *Request, out []Effect) []Effect {
+	if c.cfg.Mode == Paper {
+		return c.unmoved(now, r, out)
+	}
 	r.phase = queued
 	c.queue.add(r)
 	c.lookAgain(now, r, now+max(c.service, leastLook))
@@ -116,7 +142,7 @@ func (c *Core) unpushed(now time.Duration, r *Request, out []Effect) []Effect {
 
 // unwanted fails a request that can neither run here nor was wanted elsewhere.
 func (c *Core) unwanted(now time.Duration, r *Request, out []Effect) []Effect {
-	if c.down && len(r.asked) == 0 {
+	if c.down && len(r.asked)+len(r.copies) == 0 {
 		return c.fail(now, r, out)
 	}
 	return out
@@ -160,6 +186,9 @@ func (c *Core) cancelOffers(r *Request, spared Peer, out []Effect) []Effect {
 	for _, p := range r.asked {
 		if p != spared {
 			out = c.send(p, Message{Kind: Cancel, ID: r.id, Epoch: r.epoch}, out)
+			if r.tied {
+				out[len(out)-1].Request = r
+			}
 		}
 	}
 	r.asked = r.asked[:0]
@@ -169,20 +198,45 @@ func (c *Core) cancelOffers(r *Request, spared Peer, out []Effect) []Effect {
 // onWord hears what a peer that has r says of it: started, queued or refused.
 func (c *Core) onWord(now time.Duration, from Peer, m Message, out []Effect) []Effect {
 	r := c.own[m.ID]
-	if r == nil || r.epoch != m.Epoch || r.at(from) < 0 {
+	if r == nil || r.over || r.epoch != m.Epoch {
 		return out
 	}
-	c.settle(r, r.at(from))
-	if m.Kind == Refuse {
+	i := r.at(from)
+	switch {
+	case i < 0 && !(m.Kind == Started && c.mayBegin(r, from)):
+		return out
+	case m.Kind == Refuse:
 		c.count.Refused++
-		c.forget(r, r.at(from))
-		if r.phase == moved && len(r.copies) == 0 {
-			r.refused++
-			return c.retake(now, r, from, out)
+		return c.sentBack(now, r, from, out)
+	case i >= 0:
+		c.settle(r, i)
+	}
+	if m.Kind == Started {
+		c.begun(now, r, from)
+		if r.tied {
+			out = c.first(now, r, from, out)
 		}
 	}
 	c.plan(now, r)
 	return out
+}
+
+// sentBack takes a copy of r from a peer that has not begun it. If there is no
+// other it goes on from here.
+func (c *Core) sentBack(now time.Duration, r *Request, p Peer, out []Effect) []Effect {
+	if i := r.at(p); i >= 0 {
+		c.unpay(now, r, i)
+	}
+	c.done(r, p)
+	switch {
+	case len(r.copies)+len(r.asked) > 0 || r.phase == running:
+		c.plan(now, r)
+		return out
+	case r.phase == moved:
+		r.refused++
+		return c.retake(now, r, p, out)
+	}
+	return c.overflow(now, r, out)
 }
 
 // retake puts a request back that was not served where it was, at its old age:
@@ -193,7 +247,7 @@ func (c *Core) retake(now time.Duration, r *Request, from Peer, out []Effect) []
 		r.notBefore = now + max(c.patience(), 4*c.trip)
 	}
 	r.epoch++
-	r.rounds = 0
+	r.rounds, r.begun, r.backup, r.tied = 0, 0, 0, false
 	if c.pulling(r) {
 		r.tried = append(r.tried[:0], from) // not that one, for now
 	}
@@ -216,10 +270,10 @@ func (c *Core) retake(now time.Duration, r *Request, from Peer, out []Effect) []
 // peer from or here, and is nowhere else: back into the queue if nobody began it, or if it may be begun twice
 // and was not yet; otherwise it fails.
 func (c *Core) again(now time.Duration, r *Request, from Peer, begun bool, out []Effect) []Effect {
-	if begun && !r.Repeatable || r.lost || !r.Movable || r.deadline <= now {
+	if r.repeats >= maxRepeats || !r.Movable || r.deadline <= now || begun && !(r.Repeatable && c.budget.Spend(now, 1)) {
 		return c.fail(now, r, out)
 	}
-	r.lost = true
+	r.repeats++
 	c.count.Lost++
 	return c.retake(now, r, from, out)
 }

@@ -181,7 +181,7 @@ func (c *Core) patience() time.Duration {
 // slow reports whether this node takes much longer for a request than the
 // others, or fails.
 func (c *Core) slow() bool {
-	return c.cfg.Mode != Stay && float64(c.service) > 1.3*float64(c.median()) || c.sick
+	return c.cfg.Mode != Stay && c.cfg.Mode != Paper && float64(c.service) > 1.3*float64(c.median()) || c.sick
 }
 
 // median is the usual service time of a node.

@@ -21,6 +21,9 @@ type Request struct {
 	Class Class
 	// Bytes is what it holds in memory while it waits.
 	Bytes int64
+	// Light says that its body is whole and small, at most 16 KiB: it may travel
+	// with an offer.
+	Light bool
 	// Timeout is how long its client waits. Zero: Config.Timeout.
 	Timeout time.Duration
 	// Data is the driver's; a guest has its Message's.
@@ -45,8 +48,19 @@ type Request struct {
 	refused   int           // pushes and grants
 	rounds    int           // of offers
 	copies    []duplicate   // at peers
-	lost      bool          // it was begun once and repeated, or failed here
+	repeats   int           // after what was begun and lost, or failed here
+	raced     bool          // copies were sent as soon as it came, or could not be
+	paid      int           // copies that the budget has paid and that are not sent yet
+	fee       int           // of the last backup, in hedging's own budget
+	returns   int           // no peer had a place for it: Paper
+	begun     time.Duration // first, in this epoch; 0: not that is known
+	first     Peer          // that began it
+	backup    time.Duration // when it gets one; 0: not
+	backups   int           // looked for
 	over      bool          // answered, or its client is gone; it still has a place here
+
+	// tied says that its copies end when the first is begun.
+	tied bool
 
 	// Of a guest.
 	holds bool // a place is kept for the answer to the claim

@@ -122,7 +122,7 @@ func (g *rig) pick(p Peer, e Effect) (to []Peer) {
 		if q == p || g.cores[q] == nil || len(to) == e.Most || !core.MayAsk(g.now, e.Request, q) {
 			continue
 		}
-		if e.Message.Kind == Offer || core.Promises(g.now, q, e.Message.MaxWait) {
+		if e.Choose != Best || core.Promises(g.now, q, e.Message.MaxWait) {
 			to = append(to, q)
 		}
 	}
@@ -167,7 +167,7 @@ func (g *rig) finish(i int, res Result) {
 		g.flight = append(g.flight, flying{from: s.at, to: owner, failed: res == Broken,
 			m: Message{ID: s.r.id, Epoch: epoch, Data: s.call}})
 	}
-	if owner == 0 && res == Served && s.call.wanted {
+	if owner == 0 && res == Served && s.call.wanted && g.cores[s.at].Awaits(s.r, 0, epoch) {
 		g.end(s.call, "answered")
 	}
 	g.do(s.at, g.cores[s.at].Finish(g.now, s.r, g.now-s.began, res, nil))

@@ -57,6 +57,11 @@ func (c *Core) displace(now time.Duration, r *Request, out []Effect) []Effect {
 			return out
 		case last.owner != 0:
 			out = c.refuse(last, out)
+		case len(last.copies) > 0: // peers go on with it
+			c.unqueue(last)
+			last.phase = moved
+			c.plan(now, last)
+			continue
 		default:
 			out = c.shed(now, last, c.release(last, out))
 		}
