@@ -169,7 +169,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 	b.stop(errStopped)
 	wg.Wait()
 	b.wg.Wait()
-	b.upstream.transport.CloseIdleConnections() // those of the last exchanges
+	b.upstream.client.CloseIdle() // those of the last exchanges
 	return nil
 }
 

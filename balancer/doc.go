@@ -36,7 +36,7 @@
 //
 // A request comes in by Guard (guard.go, framing.go), which sees what net/http
 // hides, and ServeHTTP (front.go), which does what the gate (gate.go, around
-// policy.Gate) says: local (local.go, upstream.go, upload.go, respond.go) or
+// policy.Gate) says: local (local.go, upstream.go over package h1, upload.go, respond.go) or
 // forward (forward.go). For a forward there is a call in a table (calls.go);
 // the channel's OUT-filter (chain.go) picks the peers, and what they say comes
 // in by handlers (inbox.go). A peer serves by serve.go, with its exchanges in a

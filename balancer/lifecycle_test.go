@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,7 +44,7 @@ func TestBeforeRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer m.upstream.transport.CloseIdleConnections()
+		defer m.upstream.client.CloseIdle()
 		synctest.Wait() // until there are sinks
 
 		for _, res := range m.many(4, "/?ms=10") { // as many as the hard limit lets in
@@ -190,7 +191,7 @@ func TestDescribe(t *testing.T) {
 		}
 		await(local)
 		m.web.down.Store(true)
-		m.upstream.transport.CloseIdleConnections()
+		m.upstream.client.CloseIdle()
 		m.get("/")
 		if places, _ := filters.CapacityIn(m.Describe(nil)); places != 0 {
 			t.Errorf("it claims %d places without a web server", places)
@@ -229,8 +230,8 @@ func TestObserve(t *testing.T) {
 		c.members[1].web.set(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		m.do(request("POST", "/", "x"))
 		synctest.Wait()
-		if a, b := <-seen, <-seen; a != "n2 received 502 0s" || b != "n1 rejected 502 0s" {
-			t.Errorf("seen: %s, %s", a, b)
+		if both := []string{<-seen, <-seen}; !slices.Contains(both, "n2 received 502 0s") || !slices.Contains(both, "n1 rejected 502 0s") {
+			t.Errorf("seen: %s", both)
 		}
 		end()
 		for len(seen) > 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"time"
@@ -38,12 +37,11 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 		defer sent.end(w)
 	}
 	hints := &early{w: w, mute: !r.ProtoAtLeast(1, 1) || r.Header["Expect"] != nil}
-	trace := &httptrace.ClientTrace{Got1xxResponse: hints.pass}
-	ctx, cancel := u.watched(r.Context(), sent, trace)
+	out.early = hints.pass
+	ctx, cancel := u.watched(r.Context(), sent, out)
 	defer cancel(nil)
 	start := time.Now()
-	res, err := u.roundTrip(httptrace.WithClientTrace(ctx, trace), out)
-	hints.stop()
+	res, err := u.roundTrip(ctx, out)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errUpstreamTimeout) && !errors.Is(err, errUpstreamDown) {
 			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
@@ -68,19 +66,15 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 
 // watched is a context for the round trip that sends a body, if there is one.
 // It ends with errUpstreamTimeout when the web server has read nothing of it
-// for as long as it has for the head of an answer: net/http counts that only
-// from the body's end.
-func (u *upstream) watched(parent context.Context, sent *upload, trace *httptrace.ClientTrace) (context.Context, context.CancelCauseFunc) {
+// for as long as it has for the head of an answer, which counts only from the
+// body's end.
+func (u *upstream) watched(parent context.Context, sent *upload, out *outgoing) (context.Context, context.CancelCauseFunc) {
 	if sent == nil || sent.kept() { // of one in memory, answerBy is the bound
 		return parent, func(error) {}
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	trace.WroteRequest = func(info httptrace.WroteRequestInfo) {
-		if info.Err == nil { // else it may be tried on another connection
-			sent.wrote()
-		}
-	}
-	sent.watch(u.transport.ResponseHeaderTimeout, true, func() { cancel(errUpstreamTimeout) })
+	out.wrote = sent.wrote
+	sent.watch(u.client.HeadTimeout(), true, func() { cancel(errUpstreamTimeout) })
 	return ctx, cancel
 }
 

@@ -94,7 +94,7 @@ func benchFront(b *testing.B, web string) *Balancer {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(front.upstream.transport.CloseIdleConnections)
+	b.Cleanup(front.upstream.client.CloseIdle)
 	return front
 }
 

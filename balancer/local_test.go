@@ -55,7 +55,7 @@ func frontBefore(t *testing.T, l *pipes) (*pipes, *localFront) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(u.transport.CloseIdleConnections)
+	t.Cleanup(u.client.CloseIdle)
 	f := &localFront{t: t, u: u, rewriter: newRewriter("web1", nil)}
 	return serveHTTP(t, f), f
 }

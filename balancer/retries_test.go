@@ -41,7 +41,7 @@ func TestNoRetriesButOurs(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer b.upstream.transport.CloseIdleConnections()
+				defer b.upstream.client.CloseIdle()
 				first := recordAnswer(b, http.MethodGet, nil)
 				if first != http.StatusOK {
 					t.Fatalf("GET: status %d", first)

@@ -14,7 +14,7 @@ import (
 // client went, or broke its framing. It is no fault of the web server's.
 var errUpload = errors.New("the request's body broke off")
 
-// upload is a request's body on its way to the web server. net/http reads it
+// upload is a request's body on its way to the web server. h1 reads it
 // on a goroutine that may outlive the answer; upload makes sure that nothing
 // reads the client's connection after the handler.
 type upload struct {
@@ -59,7 +59,7 @@ func (b *upload) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 		return 0, http.ErrBodyReadAfterClose
 	}
-	if b.whole { // and from then on net/http may close it at any moment
+	if b.whole { // and from then on the server may close it at any moment
 		b.mu.Unlock()
 		return 0, io.EOF
 	}

@@ -3,6 +3,7 @@ package balancer
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kecho/balancer/h1"
 )
 
 // Errors of upstream.roundTrip that callers branch on. Whatever else comes
@@ -64,7 +67,8 @@ type upstream struct {
 	address    string  // host:port to dial
 	dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	connect    time.Duration
-	transport  *http.Transport
+	tls        *tls.Config // nil: plaintext
+	client     *h1.Client
 	changed    func(up bool)
 	telling    sync.Mutex // one call of changed at a time, the latest last
 	websockets *websockets
@@ -89,6 +93,11 @@ type outgoing struct {
 	// answerBy is when the head of the answer must be there. Zero: nothing but
 	// HeaderTimeout.
 	answerBy time.Time
+	// early is told each informational answer but 101 before the final one, and
+	// wrote that the last byte of a body that is not in memory was written, on
+	// another goroutine. nil: nobody.
+	early func(status int, header http.Header) error
+	wrote func()
 }
 
 // newUpstream checks cfg. It starts nothing.
@@ -118,10 +127,11 @@ func newUpstream(cfg upstreamConfig) (*upstream, error) {
 	if base.Port() == "" {
 		u.address = net.JoinHostPort(base.Hostname(), map[string]string{"http": "80", "https": "443"}[base.Scheme])
 	}
+	if base.Scheme == "https" {
+		u.tls = &tls.Config{ServerName: base.Hostname(), NextProtos: []string{"http/1.1"}}
+	}
 	u.setDefaults()
-	u.transport = newTransport(cfg)
-	u.transport.DialContext = u.dialOnce
-	u.transport.TLSHandshakeTimeout = u.connect
+	u.client = h1.New(h1.Config{Dial: u.dialOnce, Idle: cfg.Idle, HeadTimeout: cfg.HeaderTimeout})
 	return u, nil
 }
 
@@ -140,42 +150,30 @@ func (u *upstream) setDefaults() {
 	}
 }
 
-func newTransport(cfg upstreamConfig) *http.Transport {
-	idle, wait := cfg.Idle, cfg.HeaderTimeout
-	if idle == 0 {
-		idle = 64
-	}
-	if wait == 0 {
-		wait = 30 * time.Second
-	}
-	return &http.Transport{
-		DisableCompression:     true, // the client's Accept-Encoding is the only one
-		MaxIdleConns:           idle,
-		MaxIdleConnsPerHost:    idle,
-		IdleConnTimeout:        90 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		ResponseHeaderTimeout:  wait,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-}
-
 // up reports whether the web server was reachable when last tried, and true
 // before that. After a
 // failed dial it is false until a dial succeeds: one for a request, or one of
 // run's.
 func (u *upstream) up() bool { return !u.down.Load() }
 
+// reapEvery is how often connections are looked for that were idle too long.
+const reapEvery = 30 * time.Second
+
 // run dials the web server at once, so that it is known to be down before a
 // client comes, and about each second while it is down, until ctx is done. Then
 // it ends the websockets and closes the idle connections.
 func (u *upstream) run(ctx context.Context) {
-	defer u.transport.CloseIdleConnections()
+	defer u.client.CloseIdle()
 	defer u.websockets.close()
+	reap := time.NewTicker(reapEvery)
+	defer reap.Stop()
 	u.probe(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-reap.C:
+			u.client.Reap()
 		case <-u.wentDown:
 		}
 		for u.down.Load() {
@@ -192,17 +190,17 @@ func (u *upstream) run(ctx context.Context) {
 
 // probe finds out whether a connection can be made.
 func (u *upstream) probe(ctx context.Context) {
-	if conn, err := u.dialOnce(ctx, "tcp", u.address); err == nil {
+	if conn, err := u.dialOnce(ctx); err == nil {
 		_ = conn.Close() // no request has been waiting for it
 	}
 }
 
 // dialOnce makes a connection within the connect timeout and keeps down as the
 // outcome says. A dial that its caller gave up says nothing.
-func (u *upstream) dialOnce(ctx context.Context, network, address string) (net.Conn, error) {
+func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, u.connect)
 	defer cancel()
-	conn, err := u.dial(within, network, address)
+	conn, err := u.connection(within)
 	if err == nil {
 		if u.down.CompareAndSwap(true, false) {
 			u.log.Info("the web server can be reached again", "upstream", u.address)
@@ -225,6 +223,20 @@ func (u *upstream) dialOnce(ctx context.Context, network, address string) (net.C
 	return nil, fmt.Errorf("%w: dial %s: %w", errUpstreamDown, u.address, err)
 }
 
+// connection dials, and speaks TLS where the URL says so.
+func (u *upstream) connection(ctx context.Context) (net.Conn, error) {
+	conn, err := u.dial(ctx, "tcp", u.address)
+	if err != nil || u.tls == nil {
+		return conn, err
+	}
+	encrypted := tls.Client(conn, u.tls)
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // the handshake says what is wrong
+		return nil, err
+	}
+	return encrypted, nil
+}
+
 // tell reports what down is now. Two dials may end at once: whoever comes last
 // says what is true then.
 func (u *upstream) tell() {
@@ -238,104 +250,45 @@ func (u *upstream) tell() {
 // the head is there, the header timeout or out.answerBy has passed, or ctx is
 // done, which must happen in the end.
 func (u *upstream) roundTrip(ctx context.Context, out *outgoing) (*http.Response, error) {
-	req, err := u.request(out)
-	if err != nil {
+	if err := validRequestLine(out); err != nil {
 		return nil, err
 	}
-	if !out.answerBy.IsZero() {
-		return u.roundTripBy(ctx, req, out.answerBy)
-	}
-	return u.roundTripOnce(ctx, req)
-}
-
-// roundTripBy ends a round trip whose answer has not begun by then.
-func (u *upstream) roundTripBy(parent context.Context, req *http.Request, then time.Time) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(parent)
-	late := time.AfterFunc(time.Until(then), cancel) // else the answer's body ends with parent
-	res, err := u.roundTripOnce(ctx, req)
-	if late.Stop() {
-		if err != nil {
-			cancel()
-		}
-		return res, err
-	}
-	if err == nil {
-		_ = res.Body.Close() // it is cut off already
-	}
-	if parent.Err() != nil || errors.Is(err, errUpstreamDown) {
-		return nil, cmp.Or(err, context.Cause(parent))
-	}
-	return nil, fmt.Errorf("%w: %w", errUpstreamTimeout, cmp.Or(err, context.DeadlineExceeded))
-}
-
-func (u *upstream) roundTripOnce(ctx context.Context, req *http.Request) (*http.Response, error) {
-	res, err := u.transport.RoundTrip(req.WithContext(ctx))
-	if err == nil {
+	res, err := u.client.Do(ctx, u.request(out))
+	switch {
+	case err == nil:
 		return res, nil
-	}
-	var slow interface{ Timeout() bool }
-	if ctx.Err() == nil && !errors.Is(err, errUpstreamDown) && errors.As(err, &slow) && slow.Timeout() {
+	case ctx.Err() != nil && !errors.Is(err, errUpstreamDown):
+		return nil, context.Cause(ctx)
+	case errors.Is(err, h1.ErrTimeout):
 		return nil, fmt.Errorf("%w: %w", errUpstreamTimeout, err)
+	case errors.Is(err, h1.ErrInvalid):
+		return nil, fmt.Errorf("%w: %w", errBadTarget, err)
 	}
 	return nil, err
 }
 
-// request writes out as net/http wants it, so that the target reaches the web
-// server byte by byte: a parsed and rebuilt URL loses what it cannot parse.
-func (u *upstream) request(out *outgoing) (*http.Request, error) {
-	if err := validRequestLine(out); err != nil {
-		return nil, err
+// request is out as it is written.
+func (u *upstream) request(out *outgoing) *h1.Request {
+	r := &h1.Request{
+		Method: out.method, Target: out.target, Host: cmp.Or(out.host, u.base.Host),
+		Header: out.header, Length: out.length,
+		AnswerBy: out.answerBy, Early: out.early, Wrote: out.wrote,
 	}
-	path, query, asks := strings.Cut(out.target, "?")
-	to := u.base
-	to.RawQuery, to.ForceQuery = query, asks
-	if path != "*" {
-		path = u.prefix + path
+	if out.target != "*" {
+		r.Target = u.prefix + out.target
 	}
-	to.Opaque = path
-	if strings.HasPrefix(path, "//") { // as Opaque it would read as a host
-		plain, err := url.PathUnescape(path)
-		if err != nil {
-			return nil, fmt.Errorf("%w: its path does not parse", errBadTarget)
-		}
-		to.Opaque, to.Path, to.RawPath = "", plain, path
-	}
-	if _, set := out.header["User-Agent"]; !set {
-		out.header["User-Agent"] = nil // else net/http names itself
-	}
-	hideFromRetries(out.header)
-	req := &http.Request{
-		Method: out.method, URL: &to, Host: out.host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: out.header, Trailer: out.trailer, ContentLength: out.length,
-	}
-	if out.body == nil {
-		req.ContentLength = 0
-		return req, nil
-	}
-	if closer, ok := out.body.(io.ReadCloser); ok {
-		req.Body = closer
-	} else {
-		req.Body = io.NopCloser(out.body)
-	}
-	return req, nil
-}
-
-// hideFromRetries spells fields in lower case by whose presence alone, even
-// without a value, http.Transport repeats a request on a connection that died:
-// what may be repeated is for the balancer to say, which counts it too.
-func hideFromRetries(header http.Header) {
-	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if values, ok := header[name]; ok {
-			delete(header, name)
-			header[strings.ToLower(name)] = values
+	if out.body != nil && out.length != 0 {
+		r.Body = out.body
+		if out.length < 0 {
+			r.Trailer = out.trailer
 		}
 	}
+	return r
 }
 
-// validRequestLine refuses what net/http would write although it changes the
-// meaning of the request: the target and host may come from a peer. net/http
-// itself refuses methods and fields that are no tokens or hold line ends.
+// validRequestLine refuses what could be written but is not for a web server:
+// the target and host may come from a peer. h1 itself refuses methods and
+// fields that are no tokens or hold line ends.
 func validRequestLine(out *outgoing) error {
 	switch {
 	case out.method == http.MethodConnect:

@@ -33,10 +33,11 @@ var importTable = map[string]imports{
 	},
 	"filters": {ours: []string{"channel"}},
 	"balancer": {
-		ours:    []string{"channel", "filters", "balancer/policy", "balancer/choice"},
+		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
 		modules: []string{httpguts},
 		tests:   []string{"channel/link", "channel/registry"},
 	},
+	"balancer/h1":         {},
 	"balancer/policy":     {},
 	"balancer/choice":     {ours: []string{"channel", "filters", "balancer/policy"}},
 	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy", "balancer/choice"}},
