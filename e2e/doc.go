@@ -17,12 +17,13 @@
 // post_test.go that nothing is done twice; stream_linux_test.go streams without
 // end and downloads larger than memory; identity_test.go names and keys that do
 // not fit; partition_linux_test.go machines of a network of their own that are
-// cut off it; cgroup_linux_test.go a control group with a quota; compose_test.go the compose cluster of the repository's root.
+// cut off it; cgroup_linux_test.go a control group with a quota; compose_test.go the compose
+// cluster of the repository's root; lab_test.go small clusters of kecho-lab.
 //
 // # What they need
 //
 // The policy tests need nothing. The process tests need the go command; some
-// need nginx, root and the ip command, or a container engine. Where one is
+// need nginx, HAProxy, root and the ip command, or a container engine. Where one is
 // missing the test is skipped and says what to install; with KECHO_CI=1 in the
 // environment, as .ci/run sets it, a missing thing is a failure.
 //

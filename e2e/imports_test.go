@@ -56,10 +56,14 @@ var importTable = map[string]imports{
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
-	"cmd/kecho":      {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
-	"cmd/kecho-lab":  {ours: []string{"balancer/sim"}, modules: []string{urfave}},
+	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
+	"cmd/kecho-lab": {ours: []string{"balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave}},
+	"cmd/kecho-lab/live": {
+		ours:    []string{"agent/api", "balancer/sim", "cmd/kecho/demo"},
+		modules: []string{"golang.org/x/sys/unix"}, // timerfd
+	},
 	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
-	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho/demo", "resmgr/monitor/host"}},
+	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho/demo", "resmgr/monitor/host"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.

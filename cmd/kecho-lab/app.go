@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name: "kecho-lab", Usage: "simulations and measurements of kecho",
 		UsageText: "kecho-lab COMMAND [FLAGS]",
-		Commands:  []*cli.Command{simCommand()},
+		Commands:  []*cli.Command{simCommand(), benchCommand()},
 		Writer:    stdout, ErrWriter: stderr,
 		HideVersion: true, HideHelpCommand: true,
 		ExitErrHandler: func(*cli.Context, error) {}, // reported below

@@ -1,7 +1,9 @@
-// Command kecho-lab is where the product is measured: simulations of clusters,
-// kept out of the agent's binary.
+// Command kecho-lab is where the product is measured: simulations of clusters
+// (docs/sim.md) and clusters of real processes (docs/bench.md), kept out of the
+// agent's binary.
 //
 //	kecho-lab sim --scenario uniform-.8,hot-4x --policy none,auto --seconds 600
+//	kecho-lab bench cluster --scenario uniform-.8,hot-4x --policy none,auto --haproxy
 //
 // Data goes to standard output, progress to standard error. Exit codes: 0 ok,
 // 1 failed, 2 usage.

@@ -1,0 +1,91 @@
+package live
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kecho/balancer/sim"
+)
+
+func TestCheck(t *testing.T) {
+	named := func(name string) sim.Scenario {
+		s, err := sim.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	good := Config{Scenario: named("hot-4x"), Policy: "auto"}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for want, spoil := range map[string]func(*Config){
+		"1 to 64 nodes":          func(c *Config) { c.Nodes = 65 },
+		"length":                 func(c *Config) { c.Length = time.Millisecond },
+		"timeout":                func(c *Config) { c.Timeout = -1 },
+		"slow-node cannot":       func(c *Config) { c.Scenario = named("slow-node") },
+		"death cannot":           func(c *Config) { c.Scenario = named("death") },
+		"black-hole cannot":      func(c *Config) { c.Scenario = named("black-hole") },
+		"none with haproxy":      func(c *Config) { c.Policy, c.Kill = HAProxy, true },
+		"2 nodes":                func(c *Config) { c.Nodes, c.Kill = 1, true },
+		`"push": /k has no flag`: func(c *Config) { c.Policy, c.Kecho = "push", "/k" },
+		"no load, no service":    func(c *Config) { c.Scenario = sim.Scenario{} },
+	} {
+		cfg := good
+		spoil(&cfg)
+		if err := cfg.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want one with %q", err, want)
+		}
+	}
+	good.Policy, good.PolicyFlag = "push", true
+	if err := good.Check(); err != nil {
+		t.Error("a policy that the agents know:", err)
+	}
+}
+
+// Every node that is killed comes back, also when there are only two.
+func TestBlows(t *testing.T) {
+	for nodes := 2; nodes <= 4; nodes++ {
+		dead, hostDead, last := map[int]bool{}, map[int]bool{}, 0.0
+		for _, b := range blows(nodes) {
+			if b.node < 1 || b.node >= nodes || b.at <= last || b.at >= 1 || dead[b.node] == b.dead {
+				t.Errorf("%d nodes: %+v after %v", nodes, b, last)
+			}
+			last, dead[b.node] = b.at, b.dead
+			if b.host {
+				hostDead[b.node] = b.dead
+			}
+		}
+		for n := range nodes {
+			if dead[n] || hostDead[n] {
+				t.Errorf("%d nodes: %d is dead at the end", nodes, n)
+			}
+		}
+	}
+}
+
+func TestHAProxyConfig(t *testing.T) {
+	h := &haproxy{webs: []string{"127.0.0.1:1", "127.0.0.1:2"}, workers: 3, timeout: 5 * time.Second}
+	for _, want := range []string{"bind fd@3\n", "timeout queue 10000ms\n", "server n1 127.0.0.1:1 maxconn 3\n", "server n2 127.0.0.1:2 maxconn 3\n"} {
+		if !strings.Contains(h.config(), want) {
+			t.Errorf("no %q in\n%s", want, h.config())
+		}
+	}
+}
+
+func TestReadMetrics(t *testing.T) {
+	m, err := readMetrics(strings.NewReader(`# HELP kecho_cancels_total Cancels.
+# TYPE kecho_cancels_total counter
+kecho_cancels_total 3
+kecho_cancels_total_more 100
+kecho_copies_total{result="busy"} 4
+kecho_copies_total{result="answered"} 50
+kecho_channel_events_total{channel="data",direction="in"} 10
+kecho_channel_events_total{channel="data",direction="out"} 2.5e+01
+kecho_channel_events_total{channel="a} b",direction="out"} 1
+`))
+	if err != nil || m.messages() != 25 || m.control() != 7 {
+		t.Errorf("%v, %v: %v messages, %v control", m, err, m.messages(), m.control())
+	}
+}

@@ -1,0 +1,43 @@
+// Package live measures clusters of real agents: processes of the kecho
+// command before real web servers, asked at recorded moments, and held against
+// one central queue that gets the same requests (sim.Replay).
+//
+// # Vocabulary
+//
+// A run is one scenario under one policy. Its hosts are the web servers, all in
+// one process of their own, each with a few workers; a worker is busy with a
+// request for as long as its client says in a header, so that the replay knows
+// the same. A front is what stands before the hosts: an agent each, or one
+// HAProxy as a reference from outside. A record is one request: when it was due,
+// when it was sent, by which node's client, for how long it kept a worker, and
+// what it came to. An execution is what a host's worker did for a request: by
+// them it is counted what ran twice and what nobody got. A run is busy, and its
+// times are not to be trusted, when the machine itself made requests late.
+//
+// # Use
+//
+//	result, err := live.Run(ctx, live.Config{
+//		Scenario: scenario, Policy: "auto", Kecho: "/usr/bin/kecho",
+//		Hosts: []string{"/usr/bin/kecho-lab", "bench", "hosts"},
+//	})
+//
+// The process that Hosts starts calls Host.
+//
+// # Concurrency
+//
+// Run blocks, and has ended all that it started when it returns, processes
+// too; when this process is killed they die with it (Linux). Runs do not share
+// anything but the machine, which is why two at once measure nothing.
+//
+// # Limits
+//
+// The load is open-loop: a response time counts from when its request was due
+// (what else hides is called coordinated omission, see wrk2). A run keeps some
+// 200 bytes a request. CPU times and whether the machine is busy are read from
+// /proc and are 0 elsewhere; a node that was killed takes the counts of its
+// events with it, up to when it was killed.
+//
+// # Testing
+//
+// The tests here are of what is pure; e2e/lab_test.go runs small clusters.
+package live

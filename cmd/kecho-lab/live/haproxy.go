@@ -1,0 +1,96 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// haproxy is one HAProxy before all hosts.
+type haproxy struct {
+	path    string
+	webs    []string
+	workers int
+	timeout time.Duration
+	dir     string // of its configuration, while it runs
+	failed  func(error)
+
+	at      string
+	process *process
+}
+
+var _ front = (*haproxy)(nil)
+
+// start gives it a listener that is open already, so no port is lost to
+// somebody else.
+func (h *haproxy) start(ctx context.Context) error {
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return fmt.Errorf("listen for haproxy: %w", err)
+	}
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		return fmt.Errorf("listen for haproxy: %w", err)
+	}
+	defer file.Close()
+	h.at = listener.Addr().String()
+	config := filepath.Join(h.dir, "haproxy.cfg")
+	if err := os.WriteFile(config, []byte(h.config()), 0o600); err != nil {
+		return fmt.Errorf("configure haproxy: %w", err)
+	}
+	if h.process, err = begin("haproxy", []string{h.path, "-db", "-f", config}, []*os.File{file}, h.failed); err != nil {
+		return err
+	}
+	return poll(ctx, func() error { return dials(ctx, h.at) })
+}
+
+// config has each host at its number of workers at most; who finds no worker
+// waits in the one queue of the backend.
+func (h *haproxy) config() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `defaults
+    mode http
+    retries 0
+    timeout connect 1s
+    timeout client 60s
+    timeout http-keep-alive 60s
+    timeout queue %[1]dms
+    timeout server %[1]dms
+    http-reuse always
+frontend clients
+    bind fd@3
+    default_backend hosts
+backend hosts
+    balance leastconn
+`, 2*h.timeout.Milliseconds())
+	for i, web := range h.webs {
+		fmt.Fprintf(&b, "    server %s %s maxconn %d\n", nodeName(i), web, h.workers)
+	}
+	return b.String()
+}
+
+func (h *haproxy) target(int) string { return h.at }
+
+func (h *haproxy) spent() (usage, error) { return usage{cpu: h.process.cpu()}, nil }
+
+func (h *haproxy) stop() {
+	if h.process != nil {
+		h.process.kill()
+	}
+}
+
+// dials says whether something listens at addr.
+func dials(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}

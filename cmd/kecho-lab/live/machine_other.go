@@ -1,0 +1,14 @@
+//go:build !linux
+
+package live
+
+import (
+	"syscall"
+	"time"
+)
+
+func detach() *syscall.SysProcAttr { return nil }
+
+func cpuOf(int) time.Duration { return 0 }
+
+func machineCPU() (used, all time.Duration) { return 0, 0 }
