@@ -38,7 +38,7 @@ func TestOverflowWhileRunning(t *testing.T) {
 		served("web2", "above")
 		time.Sleep(10 * time.Second)
 		served("web1", "its time is over")
-		n, err := asked.Watch(t.Context(), "app.queue{item=mail}", api.NewThreshold{
+		n, err := asked.Watch(t.Context(), api.NewThreshold{
 			Condition: "rate(app.queue{item=mail}, 4s) > 10 cancel < 1", Actions: api.Actions{Overflow: true},
 		})
 		if err != nil {

@@ -50,7 +50,7 @@ var importTable = map[string]imports{
 			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics",
 		},
 	},
-	"agent/api":     {modules: []string{huma}},
+	"agent/api":     {ours: []string{"resmgr/monitor"}, modules: []string{huma}},
 	"agent/gauges":  {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
 	"agent/metrics": {modules: []string{prometheus}},
 	"agent/agenttest": {

@@ -99,10 +99,14 @@ func (c *Client) SetGauge(ctx context.Context, name string, v GaugeValue) (Gauge
 	return g, err
 }
 
-// Watch sets a threshold on the gauge of that name.
-func (c *Client) Watch(ctx context.Context, gauge string, n NewThreshold) (Threshold, error) {
+// Watch sets a threshold on the gauge that its condition names.
+func (c *Client) Watch(ctx context.Context, n NewThreshold) (Threshold, error) {
 	var t Threshold
-	err := c.do(ctx, http.MethodPost, gaugeURL(gauge)+"/thresholds", n, &t)
+	gauge, err := n.Gauge()
+	if err != nil {
+		return t, err
+	}
+	err = c.do(ctx, http.MethodPost, gaugeURL(gauge)+"/thresholds", n, &t)
 	return t, err
 }
 

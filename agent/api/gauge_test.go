@@ -145,9 +145,11 @@ func TestClientOfGauges(t *testing.T) {
 	_, err = c.SetGauge(ctx, "cpu", api.GaugeValue{Value: &seven})
 	checkError(t, err, api.Refused, "the machine's")
 	want := api.NewThreshold{Condition: "cpu > 1", Actions: api.Actions{Overflow: true, Webhook: "https://h/x"}}
-	if set, err := c.Watch(ctx, "cpu", want); err != nil || set.ID != "t2" || !set.Overflow {
+	if set, err := c.Watch(ctx, want); err != nil || set.ID != "t2" || !set.Overflow {
 		t.Errorf("%+v %v", set, err)
 	}
+	_, err = c.Watch(ctx, api.NewThreshold{Condition: "cpu >"})
+	checkError(t, err, api.Usage, "column 6")
 	if d := cmp.Diff(want, g.watched); d != "" {
 		t.Error(d)
 	}

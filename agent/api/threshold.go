@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"kecho/resmgr/monitor"
 )
 
 // Threshold is a condition that is watched on a gauge, and what it does when
@@ -60,6 +62,16 @@ type ChannelEvent struct {
 type NewThreshold struct {
 	Condition string `json:"condition" minLength:"1" maxLength:"1024" example:"cpu > 0.85 cancel < 0.7"`
 	Actions
+}
+
+// Gauge is the gauge that the condition is on. Its error says what is wrong
+// with the condition, and where.
+func (n NewThreshold) Gauge() (name string, err error) {
+	c, err := monitor.Parse(n.Condition)
+	if err != nil {
+		return "", &Error{Code: Usage, Detail: err.Error(), Err: err}
+	}
+	return c.Of.Of.String(), nil
 }
 
 // Crossing is what is told of a threshold that was crossed: the body of its

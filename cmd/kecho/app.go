@@ -30,7 +30,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Usage:     "agents beside web servers that share their overflow",
 		UsageText: "kecho COMMAND [FLAGS]",
 		Commands: []*cli.Command{
-			agentCommand(), membersCommand(), statusCommand(), demoCommand(), versionCommand(),
+			agentCommand(), membersCommand(), statusCommand(), gaugeCommand(), demoCommand(), versionCommand(),
 		},
 		HideVersion:    true,
 		Writer:         stdout,
@@ -51,9 +51,12 @@ func tame(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = onUsageError
 		c.HideHelpCommand = true
-		if c.Action == nil {
+		switch {
+		case c.Action == nil:
 			c.Action = needCommand
-		} else {
+		case c.ArgsUsage != "":
+			c.Action = withArguments(c.Action)
+		default:
 			c.Action = withoutArguments(c.Action)
 		}
 		tame(c.Subcommands)

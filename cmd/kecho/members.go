@@ -27,7 +27,7 @@ func members(ctx context.Context, agent *api.Client, p *printer) error {
 		return err
 	}
 	if p.json {
-		return p.printJSON(api.List[api.Member]{Items: list})
+		return printItems(p, list)
 	}
 	slices.SortFunc(list, func(a, b api.Member) int { return cmp.Compare(a.Name, b.Name) })
 	rows := [][]cell{{text("NAME"), text("STATUS"), text("LINK"), text("RTT"), text("LOAD"), text("CAPACITY"), text("HEARD"), text("ADDRESS"), text("")}}

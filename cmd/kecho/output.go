@@ -10,12 +10,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"kecho/agent/api"
 )
 
 // outputFlags are the flags of every command that prints data.
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT` of the data: table or json"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT` of the data: table, json, or ndjson: a line a thing"},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours, as NO_COLOR=1 and TERM=dumb say too"},
 	}
 }
@@ -23,7 +25,8 @@ func outputFlags() []cli.Flag {
 // printer prints a command's data to standard output.
 type printer struct {
 	out   io.Writer
-	json  bool
+	json  bool // JSON of some form
+	lines bool // one value a line
 	color bool
 }
 
@@ -33,8 +36,10 @@ func newPrinter(c *cli.Context) (*printer, error) {
 	case "table":
 	case "json":
 		p.json = true
+	case "ndjson":
+		p.json, p.lines = true, true
 	default:
-		return nil, usageError(c, "--output %q: want table or json", format)
+		return nil, usageError(c, "--output %q: want table, json or ndjson", format)
 	}
 	p.color = terminal(p.out) && !c.Bool("no-color") &&
 		os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
@@ -53,9 +58,24 @@ func terminal(w io.Writer) bool {
 
 func (p *printer) printJSON(v any) error {
 	enc := json.NewEncoder(p.out)
-	enc.SetIndent("", "  ")
+	if !p.lines {
+		enc.SetIndent("", "  ")
+	}
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
+}
+
+// printItems prints a list as the API has it, or a line an item.
+func printItems[T any](p *printer, items []T) error {
+	if !p.lines {
+		return p.printJSON(api.List[T]{Items: items})
+	}
+	for _, item := range items {
+		if err := p.printJSON(item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cell is one cell of a table. Its text is cleaned of control characters when

@@ -123,14 +123,33 @@ func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
 		if len(c.Command.Subcommands) > 0 && len(args) == 1 {
 			return unknownCommand(c, args[0])
 		}
-		for i, arg := range args {
-			if i > 0 && strings.HasPrefix(arg, "-") {
-				return usageError(c, "%s stands behind %q and would not be read: flags come first, and %q takes no arguments: %s %s",
-					arg, args[0], commandPath(c), commandPath(c), strings.Join(args[i:], " "))
-			}
+		if late := lateFlag(args); late > 0 {
+			return usageError(c, "%s stands behind %q and would not be read: flags come first, and %q takes no arguments: %s %s",
+				args[late], args[0], commandPath(c), commandPath(c), strings.Join(args[late:], " "))
 		}
 		return usageError(c, "%q takes no arguments, only flags: what is %q?", commandPath(c), args[0])
 	}
+}
+
+// withArguments wraps the action of a command that says in ArgsUsage which
+// arguments it needs.
+func withArguments(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		args := c.Args().Slice()
+		if late := lateFlag(args); late > 0 {
+			return usageError(c, "%s stands behind %q and would not be read: flags come first: %s %s %s",
+				args[late], args[0], commandPath(c), strings.Join(args[late:], " "), c.Command.ArgsUsage)
+		}
+		if len(args) == 0 && !strings.HasPrefix(c.Command.ArgsUsage, "[") {
+			return usageError(c, "%s is missing", c.Command.ArgsUsage)
+		}
+		return refuseParents(c, action)
+	}
+}
+
+// lateFlag is which of args, behind the first, looks like a flag; 0: none.
+func lateFlag(args []string) int {
+	return max(0, slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") }))
 }
 
 // refuseParents runs action unless flags of the command above were given, as
