@@ -57,7 +57,7 @@ var importTable = map[string]imports{
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
 	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
-	"cmd/kecho-lab": {ours: []string{"balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave}},
+	"cmd/kecho-lab": {ours: []string{"balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
 	"cmd/kecho-lab/live": {
 		ours:    []string{"agent/api", "balancer/sim", "cmd/kecho/demo"},
 		modules: []string{"golang.org/x/sys/unix"}, // timerfd
@@ -76,6 +76,7 @@ const (
 	gopsutil   = "github.com/shirou/gopsutil/v3"
 	urfave     = "github.com/urfave/cli/v2"
 	httpguts   = "golang.org/x/net/http/httpguts"
+	gonum      = "gonum.org/v1/plot"
 	prometheus = "github.com/prometheus"
 	huma       = "github.com/danielgtaylor/huma/v2"
 )

@@ -31,6 +31,7 @@ func simCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the random streams"},
 			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "runs at a time; the results do not depend on it"},
 			&cli.BoolFlag{Name: "progress", Usage: "say what is done, also when standard error is no terminal"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the results into files in `DIR`, SVG and PNG"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
 		},
 		HideHelpCommand: true,
@@ -56,9 +57,18 @@ func runSim(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	dir := c.String("plot")
+	if err := makeDir(dir); err != nil {
+		return err
+	}
 	rows, err := runAll(c.Context, planned, c.Int("parallel"), newProgress(c.App.ErrWriter, c.Bool("progress")))
 	if err != nil {
 		return err
+	}
+	if dir != "" {
+		if err := plotAll(dir, rows); err != nil {
+			return err
+		}
 	}
 	if c.String("output") == "json" {
 		enc := json.NewEncoder(c.App.Writer)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 
@@ -161,4 +162,15 @@ func unique[T comparable](list []T) (once []T) {
 		}
 	}
 	return once
+}
+
+// makeDir makes the directory for plots, before anything is simulated for them.
+func makeDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return usagef("--plot: make the directory: %v", err)
+	}
+	return nil
 }
