@@ -1,17 +1,17 @@
 package agent
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"time"
+
+	"kecho/balancer"
 )
 
 // Config is everything that one agent is told. The names in the errors of
@@ -23,7 +23,7 @@ type Config struct {
 	// Cluster keeps clusters apart that meet by mistake. Zero: "kecho".
 	Cluster string
 	// Upstream is the web server that this agent stands before, as
-	// http://host:port[/prefix] or https://... Required.
+	// http://host:port[/prefix], https://... or unix:///path/of/socket. Required.
 	Upstream string
 
 	// Listen is where clients come in. Zero: 127.0.0.1:8080.
@@ -214,30 +214,14 @@ func (c Config) validateUpstream() error {
 	if c.Upstream == "" {
 		return errors.New("--upstream is missing: the web server to stand before, such as http://127.0.0.1:9000")
 	}
-	u, err := url.Parse(c.Upstream)
-	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return fmt.Errorf("--upstream %.200q: want http://host:port or https://host:port", c.Upstream)
+	origin, err := balancer.ParseOrigin(c.Upstream)
+	if err != nil {
+		return fmt.Errorf("--upstream %.200q: %w", c.Upstream, err)
 	}
-	if _, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16); err != nil || u.Port() == "0" {
-		return fmt.Errorf("--upstream %.200q: the port is not a number from 1 to 65535", c.Upstream)
-	}
-	if u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return errors.New("--upstream: only a scheme, a host, a port and a path prefix make sense here; leave out user, query and fragment")
-	}
-	if sameAddress(hostPort(u), c.Listen) {
+	if origin.Network == "tcp" && sameAddress(origin.Address, c.Listen) {
 		return fmt.Errorf("--upstream %s is this agent's own --listen %s: every request would come back for ever; point it at the web server", c.Upstream, c.Listen)
 	}
 	return nil
-}
-
-func hostPort(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	if u.Scheme == "https" {
-		return net.JoinHostPort(u.Hostname(), "443")
-	}
-	return net.JoinHostPort(u.Hostname(), "80")
 }
 
 // sameAddress reports whether dialing a reaches what listens on b, as far as

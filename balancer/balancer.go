@@ -19,8 +19,7 @@ import (
 type Config struct {
 	// Name is this node's, for Via and Proxy-Status. Required.
 	Name string
-	// Upstream is the web server: http://host:port[/prefix] or https://...
-	// Required.
+	// Upstream is the web server, as ParseOrigin reads it. Required.
 	Upstream string
 	// Dial makes the connections to it. Nil: the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

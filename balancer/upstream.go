@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,8 +38,7 @@ const probeEvery = time.Second
 
 // upstreamConfig says where the web server is and how it is spoken to.
 type upstreamConfig struct {
-	// URL is http://host:port or https://host:port; a path is put before the
-	// path of each request.
+	// URL is for ParseOrigin.
 	URL string
 	// Dial makes the connections. Zero: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -62,9 +60,7 @@ type upstreamConfig struct {
 // upstream is the one web server behind this node. Its methods may be called
 // by many goroutines at once.
 type upstream struct {
-	base       url.URL // scheme and host; no path
-	prefix     string  // path before each request's path, without a last slash
-	address    string  // host:port to dial
+	origin     Origin
 	dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	connect    time.Duration
 	tls        *tls.Config // nil: plaintext
@@ -102,20 +98,12 @@ type outgoing struct {
 
 // newUpstream checks cfg. It starts nothing.
 func newUpstream(cfg upstreamConfig) (*upstream, error) {
-	base, err := url.Parse(cfg.URL)
+	origin, err := ParseOrigin(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("upstream URL %.128q: %w", cfg.URL, errors.Unwrap(err))
-	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
-		return nil, fmt.Errorf("upstream URL %.128q: want http://host:port or https://host:port", cfg.URL)
-	}
-	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, fmt.Errorf("upstream URL %.128q: only a scheme, a host, a port and a path can stand in it", cfg.URL)
+		return nil, fmt.Errorf("upstream URL %.128q: %w", cfg.URL, err)
 	}
 	u := &upstream{
-		base:     url.URL{Scheme: base.Scheme, Host: base.Host},
-		prefix:   strings.TrimRight(base.EscapedPath(), "/"),
-		address:  base.Host,
+		origin:   origin,
 		dial:     cfg.Dial,
 		connect:  cfg.ConnectTimeout,
 		changed:  cfg.Changed,
@@ -124,11 +112,8 @@ func newUpstream(cfg upstreamConfig) (*upstream, error) {
 
 		websockets: newWebsockets(),
 	}
-	if base.Port() == "" {
-		u.address = net.JoinHostPort(base.Hostname(), map[string]string{"http": "80", "https": "443"}[base.Scheme])
-	}
-	if base.Scheme == "https" {
-		u.tls = &tls.Config{ServerName: base.Hostname(), NextProtos: []string{"http/1.1"}}
+	if origin.ServerName != "" {
+		u.tls = &tls.Config{ServerName: origin.ServerName, NextProtos: []string{"http/1.1"}}
 	}
 	u.setDefaults()
 	u.client = h1.New(h1.Config{Dial: u.dialOnce, Idle: cfg.Idle, HeadTimeout: cfg.HeaderTimeout})
@@ -203,7 +188,7 @@ func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {
 	conn, err := u.connection(within)
 	if err == nil {
 		if u.down.CompareAndSwap(true, false) {
-			u.log.Info("the web server can be reached again", "upstream", u.address)
+			u.log.Info("the web server can be reached again", "upstream", u.origin)
 			u.tell()
 		}
 		return conn, nil
@@ -213,19 +198,19 @@ func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {
 	}
 	if u.down.CompareAndSwap(false, true) {
 		u.log.Warn("the web server cannot be reached: start it, or correct the address; it is tried again each second",
-			"upstream", u.address, "error", err)
+			"upstream", u.origin, "error", err)
 		u.tell()
 		select {
 		case u.wentDown <- struct{}{}:
 		default:
 		}
 	}
-	return nil, fmt.Errorf("%w: dial %s: %w", errUpstreamDown, u.address, err)
+	return nil, fmt.Errorf("%w: dial %s: %w", errUpstreamDown, u.origin, err)
 }
 
 // connection dials, and speaks TLS where the URL says so.
 func (u *upstream) connection(ctx context.Context) (net.Conn, error) {
-	conn, err := u.dial(ctx, "tcp", u.address)
+	conn, err := u.dial(ctx, u.origin.Network, u.origin.Address)
 	if err != nil || u.tls == nil {
 		return conn, err
 	}
@@ -270,12 +255,12 @@ func (u *upstream) roundTrip(ctx context.Context, out *outgoing) (*http.Response
 // request is out as it is written.
 func (u *upstream) request(out *outgoing) *h1.Request {
 	r := &h1.Request{
-		Method: out.method, Target: out.target, Host: cmp.Or(out.host, u.base.Host),
+		Method: out.method, Target: out.target, Host: cmp.Or(out.host, u.origin.Host),
 		Header: out.header, Length: out.length,
 		AnswerBy: out.answerBy, Early: out.early, Wrote: out.wrote,
 	}
 	if out.target != "*" {
-		r.Target = u.prefix + out.target
+		r.Target = u.origin.Prefix + out.target
 	}
 	if out.body != nil && out.length != 0 {
 		r.Body = out.body

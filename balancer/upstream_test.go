@@ -33,12 +33,18 @@ func TestUpstreamURLs(t *testing.T) {
 		"http://web#x":              "",
 		"http://web:port":           "",
 		"http://web\n":              "",
+		"unix:///run/web/app.sock":  "/run/web/app.sock",
 		"unix:///run/web/app.sock/": "",
+		"unix://run/web/app.sock":   "",
+		"unix:run/web/app.sock":     "",
+		"unix://":                   "",
+		"http://web:0":              "",
+		"http://web:65536":          "",
 	} {
 		u, err := newUpstream(upstreamConfig{URL: in})
 		switch {
-		case err == nil && u.address != want:
-			t.Errorf("%q is dialled at %s, want %s", in, u.address, want)
+		case err == nil && u.origin.Address != want:
+			t.Errorf("%q is dialled at %s, want %s", in, u.origin.Address, want)
 		case (err != nil) != (want == ""):
 			t.Errorf("%q: %v", in, err)
 		case err != nil && !strings.HasPrefix(err.Error(), "upstream URL "):

@@ -17,7 +17,7 @@ func agentFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name", EnvVars: env("name"), DefaultText: "the host's name", Usage: "`NAME` of this node, unique in the cluster"},
 		&cli.StringFlag{Name: "listen", EnvVars: env("listen"), Value: "127.0.0.1:8080", Usage: "`ADDRESS` for clients"},
-		&cli.StringFlag{Name: "upstream", EnvVars: env("upstream"), Usage: "`URL` of the web server to stand before, such as http://127.0.0.1:9000 (required)"},
+		&cli.StringFlag{Name: "upstream", EnvVars: env("upstream"), Usage: "`URL` of the web server to stand before, such as http://127.0.0.1:9000 or unix:///run/app.sock (required)"},
 		&cli.StringFlag{Name: "bind", EnvVars: env("bind"), Value: "127.0.0.1:7946", Usage: "`ADDRESS` for gossip, TCP and UDP"},
 		&cli.StringFlag{Name: "link", EnvVars: env("link"), DefaultText: "host of --bind, next port", Usage: "`ADDRESS` for the peers' direct connections"},
 		&cli.StringFlag{Name: "advertise", EnvVars: env("advertise"), DefaultText: "host of --bind", Usage: "`HOST` that the peers reach this node at"},
