@@ -12,6 +12,8 @@ type duplicate struct {
 	counted bool          // not yet in the load heard from the peer
 	paid    bool          // from the budget
 	silent  time.Duration // when its silence counts against the peer; 0: it has spoken
+	since   time.Duration // when it was sent
+	allowed time.Duration // how long it may wait there
 }
 
 // at is where the copy at p stands in r's copies; below 0 when there is none.
@@ -21,8 +23,16 @@ func (r *Request) at(p Peer) int {
 
 // lend notes that p has r from now on.
 func (c *Core) lend(now time.Duration, r *Request, p Peer) {
-	r.copies = append(r.copies, duplicate{peer: p, counted: true, silent: now + max(4*c.trip, c.cfg.Silence)})
+	r.copies = append(r.copies, duplicate{peer: p, counted: true, silent: now + max(4*c.trip, c.cfg.Silence), since: now})
+	c.peers.lend(p, 1)
 	c.peers.count(p, 1)
+}
+
+// allow notes how long r may wait where it is.
+func (r *Request) allow(wait time.Duration) {
+	for i := range r.copies {
+		r.copies[i].allowed = wait
+	}
 }
 
 // settle notes that the peer of the i-th copy said something, so that its load
@@ -39,6 +49,7 @@ func (c *Core) settle(r *Request, i int) {
 // forget drops the i-th copy of r; whoever has it is not told.
 func (c *Core) forget(r *Request, i int) {
 	c.settle(r, i)
+	c.peers.lend(r.copies[i].peer, -1)
 	r.copies = slices.Delete(r.copies, i, i+1)
 }
 
@@ -92,7 +103,9 @@ func (c *Core) Answered(now time.Duration, r *Request, from Peer, out []Effect) 
 
 func (c *Core) answered(now time.Duration, r *Request, from Peer, out []Effect) []Effect {
 	if from != 0 {
-		c.peers.good(from)
+		if i := r.at(from); i >= 0 {
+			c.praise(now, &r.copies[i])
+		}
 		c.done(r, from)
 	}
 	here := r.phase == running && from != 0
@@ -105,6 +118,23 @@ func (c *Core) answered(now time.Duration, r *Request, from Peer, out []Effect) 
 		out = append(out, Effect{Do: DoAbort, Request: r})
 	}
 	return c.release(r, out)
+}
+
+// praise notes how long the peer of a copy took to answer, beside what it was
+// allowed to.
+func (c *Core) praise(now time.Duration, d *duplicate) {
+	took := now - d.since - 4*c.trip - d.allowed
+	c.peers.good(now, d.peer, float64(took)/float64(max(c.median(), c.service)))
+}
+
+// blame notes against those that have r that its time is over, if it was with
+// them for most of it.
+func (c *Core) blame(now time.Duration, r *Request) {
+	for i := range r.copies {
+		if d := &r.copies[i]; now-d.since > r.Timeout/2 {
+			c.peers.fail(now, d.peer)
+		}
+	}
 }
 
 // NoAnswer says that the peer from, which has r in this epoch, has no answer for

@@ -78,6 +78,7 @@ type Core struct {
 	brief    brief
 	leaving  drainRate
 	sick     bool
+	probed   time.Duration // when a request last was one
 	calls    callHistory
 	budget   Budget
 	hedger   hedger
@@ -132,6 +133,7 @@ func NewCore(cfg Config) *Core {
 	return &Core{
 		cfg: cfg, budget: cfg.Budget, hedger: newHedger(cfg.Copies), service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},
+		peers:    peers{places: cfg.Places},
 		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
 	}
@@ -157,7 +159,7 @@ func (c *Core) Arrive(now time.Duration, r *Request, out []Effect) []Effect {
 	c.budget.Earn(now)
 	c.hedger.budget.Earn(now)
 	idle := !c.down && c.vacant() > 0 && c.queue.len() == 0
-	slow := r.Movable && c.reluctant() && len(c.peers.known) > 0
+	slow := r.Movable && c.reluctant() && len(c.peers.known) > 0 && !c.probes(now, r)
 	switch {
 	case idle && !slow && c.brief.hopeless(r.Timeout, false):
 		return c.giveUp(r, out)
@@ -366,7 +368,7 @@ func (c *Core) Report() Report {
 	if c.down || c.draining || c.raised || c.sick {
 		places = 0
 	}
-	return Report{Load: float64(c.running+c.queue.len()) / float64(c.cfg.Places), Places: places, Service: c.service}
+	return Report{Load: float64(c.running+c.held+c.queue.len()) / float64(c.cfg.Places), Places: places, Service: c.service}
 }
 
 // predicted is how long one more request of a class would wait here.

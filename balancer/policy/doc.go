@@ -109,6 +109,14 @@
 // A Core knows no copies that race, and no start before
 // the grant.
 //
+// A Core leaves a peer alone that failed three times in a row, or more than 30 %
+// of at least 20 requests in 10 s: for 10 s, doubled up to 5 minutes when the
+// first request after that fails too, and at most half of the peers. Failures
+// are no answer, silence after a grant or a push, most of a request's time spent
+// there in vain, and a refusal by one that says in it that it has room. Whatever
+// a peer claims, it has as many requests of this node as it has answered before
+// in good time at once, and as many as this node has places at first.
+//
 // A budget holds at most its burst. Health ejects at most half of the peers, for
 // at most 10 s, and forgets one 20 s after its last failure at the latest, when
 // the next failure is noted.

@@ -67,6 +67,7 @@ func (c *Core) Tick(now time.Duration, out []Effect) []Effect {
 			out = c.hedge(now, r, out)
 		case r.deadline <= now:
 			c.count.Late++
+			c.blame(now, r)
 			out = c.release(r, out)
 			out = append(out, Effect{Do: DoExpire, Request: r})
 		case r.phase == moved && r.backup != 0 && r.backup <= now:

@@ -87,6 +87,9 @@ func (r Report) possible() bool {
 	return r.Load >= 0 && r.Load <= 1e6 && r.Places >= 0 && r.Places <= 1e6 && r.Service >= 0 && r.Service <= time.Hour
 }
 
+// room reports whether a place is free at the node that reported r.
+func (r Report) room() bool { return r.Places > 0 && r.Load*float64(r.Places)+1 <= float64(r.Places) }
+
 // Wait is how long one more request would wait at the node that reported r,
 // when sent are on their way there that r does not count.
 func (r Report) Wait(sent int) time.Duration {

@@ -65,7 +65,7 @@ func (c *Core) push(now time.Duration, r *Request, wait time.Duration, out []Eff
 	c.unqueue(r)
 	r.phase = asking
 	maxWait := wait - c.trip
-	if c.down {
+	if c.down || c.sick {
 		maxWait = r.deadline - now
 	}
 	return append(out, Effect{Do: DoSubmit, Request: r, Most: 1, Choose: Best, Message: c.whole(now, r, maxWait)})
@@ -97,7 +97,9 @@ func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out 
 		return c.forked(now, r, peers, out)
 	case m.Kind == Push && len(peers) > 0:
 		c.leaving.note(now)
-		return c.pushed(now, r, peers, out)
+		out = c.pushed(now, r, peers, out)
+		r.allow(m.MaxWait)
+		return out
 	case m.Kind == Push:
 		return c.unpushed(now, r, out)
 	}
@@ -166,7 +168,7 @@ func (c *Core) onClaim(now time.Duration, from Peer, m Message, out []Effect) []
 	if i < 0 {
 		return out
 	}
-	if r.deadline-now <= c.median() || c.peers.health.Ejected(now, from) {
+	if r.deadline-now <= c.median() || !c.mayHave(now, from) {
 		r.asked = slices.Delete(r.asked, i, i+1)
 		return c.send(from, Message{Kind: Deny, ID: r.id, Epoch: r.epoch}, out)
 	}
@@ -207,6 +209,9 @@ func (c *Core) onWord(now time.Duration, from Peer, m Message, out []Effect) []E
 		return out
 	case m.Kind == Refuse:
 		c.count.Refused++
+		if m.Report.room() || !m.Report.possible() { // it could, or what it says is nonsense
+			c.peers.fail(now, from)
+		}
 		return c.sentBack(now, r, from, out)
 	case i >= 0:
 		c.settle(r, i)

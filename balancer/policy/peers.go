@@ -20,7 +20,9 @@ type peers struct {
 	median time.Duration
 	at     time.Duration
 	sample []time.Duration
-	health Health[Peer]
+	places int           // what a peer that is new is trusted with
+	out    int           // ejected, until one comes back
+	back   time.Duration // when the first of them comes back
 }
 
 type known struct {
@@ -29,11 +31,14 @@ type known struct {
 	heard  time.Duration
 	met    time.Duration // when it was first heard, or never
 	sent   int           // on their way there and not in what it reported
-	failed int           // in a row
+	conduct
 }
 
-// never is a time before all others.
-const never time.Duration = -1 << 62
+// never is a time before all others, forever one after them.
+const (
+	never   time.Duration = -1 << 62
+	forever time.Duration = 1 << 62
+)
 
 // find is the entry of p, made if need be. It is valid until the next call.
 func (ps *peers) find(p Peer) *known {
@@ -41,7 +46,7 @@ func (ps *peers) find(p Peer) *known {
 	if !ok {
 		i = len(ps.known)
 		ps.index.set(p, i)
-		ps.known = append(ps.known, known{peer: p, met: never})
+		ps.known = append(ps.known, known{peer: p, met: never, conduct: newConduct(ps.places)})
 	}
 	return &ps.known[i]
 }
@@ -80,7 +85,6 @@ func (ps *peers) settle(now time.Duration) {
 
 // forget drops a peer that is gone.
 func (ps *peers) forget(p Peer) {
-	ps.health.Gone(p)
 	i, ok := ps.index.get(p)
 	if !ok {
 		return
@@ -90,24 +94,7 @@ func (ps *peers) forget(p Peer) {
 	ps.index.set(ps.known[i].peer, i)
 	ps.known = ps.known[:last]
 	ps.index.remove(p)
-}
-
-// failuresInRow are as many as have a peer left alone.
-const failuresInRow = 3
-
-// fail notes that a request to p has no answer, or that p is silent about it.
-func (ps *peers) fail(now time.Duration, p Peer) {
-	k := ps.find(p)
-	if k.failed++; k.failed >= failuresInRow {
-		k.failed = 0
-		ps.health.Failed(now, p, len(ps.known))
-	}
-}
-
-// good notes that p did what was asked.
-func (ps *peers) good(p Peer) {
-	ps.find(p).failed = 0
-	ps.health.Answered(p)
+	ps.back = never
 }
 
 // count adds n to what is on its way to p.
@@ -137,20 +124,31 @@ func (c *Core) InFlight(p Peer) int {
 // MayAsk reports whether a submission for r may go to p: it was not asked
 // before, and has not failed lately.
 func (c *Core) MayAsk(now time.Duration, r *Request, p Peer) bool {
-	return !slices.Contains(r.tried, p) && !c.peers.health.Ejected(now, p)
+	return !slices.Contains(r.tried, p) && !c.peers.ejected(now, p)
+}
+
+// mayHave reports whether p may be given one more request: it has not failed
+// lately, and not all that it is trusted with.
+func (c *Core) mayHave(now time.Duration, p Peer) bool {
+	i, ok := c.peers.index.get(p)
+	return !ok || !c.peers.known[i].full() && !c.peers.ejected(now, p)
 }
 
 // Promises reports whether p, by what was heard of it and sent to it since,
 // would have a request wait less than maxWait: the condition for a push. What
 // it had to do when it was heard is taken for done as time passes, and one that
 // was never heard for idle: a refusal costs little and says how it is, while a
-// peer that is not asked stays as busy as it once was.
+// peer that is not asked stays as busy as it once was. Nothing is promised by one
+// that has all that it is trusted with.
 func (c *Core) Promises(now time.Duration, p Peer, maxWait time.Duration) bool {
 	i, ok := c.peers.index.get(p)
 	if !ok {
 		return true
 	}
 	k := &c.peers.known[i]
+	if k.full() {
+		return false
+	}
 	return k.report.Service == 0 || k.report.Wait(k.sent)-(now-k.heard) < maxWait
 }
 
@@ -166,16 +164,30 @@ func (c *Core) Weight(p Peer) float64 {
 }
 
 // patience is how long an own request waits for a faster peer, or for a sound
-// one while this node's server fails: then what finds no peer in time is the
-// probe that shows when the server is well again.
+// one while this node's server fails: then it is only tried here when none was
+// found for long.
 func (c *Core) patience() time.Duration {
 	if c.sick {
-		return max(c.median(), 4*c.trip)
+		return max(c.median(), 4*c.trip, c.cfg.ShedAge/2)
 	}
 	if c.raised {
 		return 4 * c.trip
 	}
 	return c.trip * 3 / 2
+}
+
+// probeEvery is how often a request that may be begun twice is tried at this
+// node's own server while that fails, though peers would have it: nothing else
+// may come here that shows when it is well again.
+const probeEvery = time.Second
+
+// probes reports whether r is to be tried here now for that.
+func (c *Core) probes(now time.Duration, r *Request) bool {
+	if !c.sick || !r.Repeatable || now-c.probed < probeEvery {
+		return false
+	}
+	c.probed = now
+	return true
 }
 
 // slow reports whether this node takes much longer for a request than the
