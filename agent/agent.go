@@ -13,6 +13,7 @@ import (
 	"kecho/agent/api"
 	"kecho/agent/gauges"
 	"kecho/agent/metrics"
+	"kecho/agent/news"
 	"kecho/balancer"
 	"kecho/balancer/policy"
 	"kecho/channel"
@@ -32,6 +33,7 @@ const (
 // made by New and lives while Run does.
 type Agent struct {
 	cfg     Config
+	id      channel.NodeID
 	log     *slog.Logger
 	tls     *tls.Config
 	metrics *metrics.Collector
@@ -41,6 +43,7 @@ type Agent struct {
 
 	// Made by New.
 	gauges *gauges.Table
+	news   *news.Log
 
 	// Made by Run before any layer starts.
 	node     *channel.Node
@@ -86,6 +89,8 @@ func New(cfg Config) (*Agent, error) {
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})
 	}
+	a.id = channel.NewNodeID()
+	a.news = news.New(news.Config{ID: a.id.String()})
 	if err := a.makeGauges(); err != nil {
 		return nil, err
 	}
@@ -140,18 +145,17 @@ func (a *Agent) open() error {
 	if a.socket.link, err = listen(a.cfg.Network, a.cfg.linkFlag(), a.cfg.Link); err != nil {
 		return err
 	}
-	id := channel.NewNodeID()
-	if err := a.makeRegistry(id); err != nil {
+	if err := a.makeRegistry(a.id); err != nil {
 		return err
 	}
 	a.links, err = link.New(link.Config{
-		ID: id, Name: a.cfg.Name, Cluster: a.cfg.Cluster, Listener: a.socket.link, TLS: a.tls, Logger: a.log,
+		ID: a.id, Name: a.cfg.Name, Cluster: a.cfg.Cluster, Listener: a.socket.link, TLS: a.tls, Logger: a.log,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) { return a.cfg.Network.Dial(ctx, "tcp", addr) },
 	})
 	if err != nil {
 		return err
 	}
-	a.node, err = channel.New(channel.Config{ID: id, Links: a.links, Registry: a.registry, Logger: a.log})
+	a.node, err = channel.New(channel.Config{ID: a.id, Links: a.links, Registry: a.registry, Logger: a.log})
 	if err != nil {
 		return err
 	}
@@ -226,8 +230,10 @@ func (a *Agent) runGossip(ctx context.Context) error {
 	return err
 }
 
-// watchPeers tells the links who there is to be linked with.
+// watchPeers tells the links who there is to be linked with, and the news who
+// came and went.
 func (a *Agent) watchPeers(ctx context.Context) error {
+	known := make(map[channel.NodeID]registry.Peer)
 	return a.registry.WatchPeers(ctx, func(peers []registry.Peer) {
 		var linked []link.Peer
 		for _, p := range peers {
@@ -236,6 +242,7 @@ func (a *Agent) watchPeers(ctx context.Context) error {
 			}
 		}
 		a.links.SetPeers(linked)
+		known = a.tellMembers(known, peers)
 	})
 }
 

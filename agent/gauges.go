@@ -73,6 +73,7 @@ func (a *Agent) makeGauges() (err error) {
 		Node: a.cfg.Name, Rules: gaugeRules(),
 		// The balancer is there before the first threshold.
 		Overflow: func(raised bool) { a.balancer.SetOverflow(raised) },
+		Crossed:  func(c api.Crossing) { a.news.Add(api.EventThreshold, c) },
 		Channels: &eventChannels{open: func(name string) (*channel.Channel, error) { return a.node.Open(name) }},
 		Dial:     a.cfg.Network.Dial,
 		Logger:   a.log,

@@ -64,7 +64,7 @@ func (a *Agent) serveAdmin(ctx context.Context) error {
 	server := &http.Server{
 		Handler: api.NewHandler(api.Config{
 			Node: a.describeNode, Members: a.members, Ready: a.checks, Metrics: a.metrics.Handler(), Version: a.cfg.Version,
-			Gauges: a.gauges,
+			Gauges: a.gauges, Events: a.news,
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -73,6 +73,7 @@ func (a *Agent) serveAdmin(ctx context.Context) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(a.news.Close) // else streams would hold it up
 	listeners := []net.Listener{a.socket.admin}
 	if a.socket.unix != nil {
 		listeners = append(listeners, a.socket.unix)

@@ -18,6 +18,7 @@
 //	GET, PUT /v1/gauges/{name}                      Gauge; GaugeValue
 //	GET, POST /v1/gauges/{name}/thresholds          Threshold; NewThreshold
 //	DELETE /v1/gauges/{name}/thresholds/{id}
+//	GET /v1/events     what happens, as server-sent events; ?type=threshold,member
 //
 // A Gauge is a value that rises and falls, a Threshold a condition on one; package
 // gauges has what they do, package monitor how a condition is written.
@@ -58,6 +59,7 @@
 //
 // A body has at most 64 KiB (413) and 16 levels (422), and is read before
 // anything is done with it. What a browser sends for a page of another site is
-// refused where it would write (403). A client reads at most 8 MiB of an
+// refused where it would write (403). 64 readers follow the events at most (503);
+// one that is slower than 256 events is told of the gap. A client reads at most 8 MiB of an
 // answer. It waits as long as its context does.
 package api

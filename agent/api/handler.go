@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"kecho/agent/news"
 )
 
 // Config is where the handler gets its answers. Each function is called once
@@ -21,6 +23,9 @@ type Config struct {
 	Ready func() []Check
 	// Gauges are read and set. Nil: there are none.
 	Gauges Gauges
+	// Events is what happens, for /v1/events; closing it ends the streams. Nil:
+	// there are none.
+	Events *news.Log
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
 	// Version is the agent's, for /openapi.json.
@@ -50,6 +55,10 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Gauges != nil {
 		v1.addGauges(cfg.Gauges)
 		v1.addThresholds(cfg.Gauges)
+	}
+
+	if cfg.Events != nil {
+		v1.addEvents(cfg.Events)
 	}
 
 	description, err := json.MarshalIndent(v1.describe(), "", "  ")

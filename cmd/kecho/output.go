@@ -135,7 +135,7 @@ func (p *printer) printTable(rows [][]cell) error {
 }
 
 func (p *printer) padded(c cell, width int) string {
-	pad := strings.Repeat(" ", width-utf8.RuneCountInString(c.text))
+	pad := strings.Repeat(" ", max(0, width-utf8.RuneCountInString(c.text)))
 	shown := p.painted(c.text, c.paint)
 	if c.right {
 		return pad + shown

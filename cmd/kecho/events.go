@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"kecho/agent/api"
+)
+
+func eventsCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "events",
+		Usage: "what happens on a node, as it happens, until interrupted",
+		Description: "Thresholds that are raised and cancelled, members that join, leave and fail. A gap is\n" +
+			"told of. --timeout is not for the stream, which ends with the agent.",
+		Flags: append([]cli.Flag{
+			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`: threshold, member; may be repeated"},
+			&cli.StringFlag{Name: "after", Usage: "the `ID` of the last event that was seen: those after it come first"},
+			&cli.IntFlag{Name: "count", DefaultText: "until interrupted", Usage: "end after this many"},
+		}, askFlags()...),
+		Action: events,
+	}
+}
+
+var errEnough = errors.New("enough events")
+
+func events(c *cli.Context) error {
+	p, err := newPrinter(c)
+	if err != nil {
+		return err
+	}
+	p.lines = p.json // a stream has no end to indent to
+	agent, err := api.New(c.String("api"))
+	if err != nil {
+		return usageError(c, "%v", err)
+	}
+	left := c.Int("count")
+	err = agent.Events(c.Context, c.String("after"), c.StringSlice("type"), func(e api.Event) error {
+		if err := printEvent(p, e); err != nil {
+			return err
+		}
+		if left--; left == 0 {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) || c.Context.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func printEvent(p *printer, e api.Event) error {
+	if p.json {
+		return p.printJSON(e)
+	}
+	line := []string{e.Time.Local().Format("15:04:05.000"), p.padded(text(clean(e.Type)), 10), clean(string(e.Data))}
+	_, err := io.WriteString(p.out, strings.Join(line, "  ")+"\n")
+	return err
+}
