@@ -87,6 +87,7 @@ const (
 var testModules = []string{
 	"pgregory.net/rapid",
 	"github.com/google/go-cmp",
+	"github.com/anishathalye/porcupine",
 	"github.com/rogpeppe/go-internal",
 	"go.uber.org/goleak",
 	"golang.org/x/net/nettest",

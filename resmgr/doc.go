@@ -16,10 +16,46 @@
 // This is the resource manager of the KECho paper (section 3), with leases,
 // fences and a journal added.
 //
+// # Use
+//
+// Both sides are pure state machines, which a driver tells what happens and
+// asks what to do. A Granter is one manager: what it has, to whom it gave it,
+// who waits. An Asker is one node's clients: what they want and have.
+//
+//	out = granter.Receive(now, from, &message, out[:0])  // a node's message
+//	out = granter.Written(now, seq, err, out)            // the journal is that far
+//	asking, fresh, out, err := asker.Open(now, request, false, out)
+//	for _, e := range out {
+//		switch e.Do {
+//		case resmgr.DoSend:   // e.Message goes to e.To
+//		case resmgr.DoSubmit: // e.Message goes to everybody; then asker.Asked
+//		case resmgr.DoWrite:  // e.Record goes to the journal; then granter.Written
+//		case resmgr.DoDone:   // e.Asking, or e.Call, is over
+//		case resmgr.DoChange: // e.Change happened to a lease
+//		...
+//
+// # What holds
+//
+// The leases and holds of a manager never exceed its capacity. A grant is on the
+// disk before it is said. A holder counts its time from before it asked, so it
+// must have stopped before anybody else can have what it had, by clocks that
+// only have to run equally fast. After a restart a lease is held for its whole
+// TTL, for nobody knows when it was last renewed. A fence is never given twice:
+// every node remembers the highest that it heard of each manager (Fences), and a
+// manager whose journal turns out to be an older copy grants nothing until
+// everything that it may have forgotten is over. It cannot turn out where nobody
+// who knew is left or heard.
+//
+// The same message twice, late or in another order is harmless. The same request
+// id by the same holder has one lease at each manager, whichever node it is asked
+// through; two nodes that are asked at the same time may find different managers.
+//
 // # Concurrency
 //
-// Values of this package's types may be read by any number of goroutines; a
-// Selector never changes.
+// A Granter and an Asker have none: the caller holds one lock around each. Values
+// may be read by any number of goroutines; a Selector never changes. Time is a
+// time.Duration since a moment of the caller's choice, on a clock that does not go
+// back.
 //
 // # Limits
 //
@@ -27,7 +63,24 @@
 // MaxTTL and waits for MaxWait at most; a text form is at most 1,024 bytes. All
 // of a request's kinds come from one manager of each node.
 //
+// A manager bears 100,000 leases, 1,000 waiting requests, and 1,000 of both from
+// one holder; it remembers a request's id for 10 minutes after its lease ended,
+// and 100,000 of them. A hold lasts 2 s. Who waits is served first come first
+// served for each kind; a request for several kinds holds its place in all of
+// them, so that one for much is served too. An asking side has 10,000 requests on
+// their way, 1,000 from one holder.
+//
+// A request for several nodes has them all or none, but a manager's lease may
+// live for a moment and be taken back when another manager's does not come.
+//
 // # Testing
 //
-// The parsers are fuzzed and held to what they print.
+// Scenario scripts in testdata hold what the state machines say (go test -update
+// writes them): testdata/granter is one manager, testdata/asker nodes with a
+// network between them; desk.run and scene.run have their words. history_test.go
+// drives the same nodes by chance through losses, cuts, full disks and deaths,
+// and holds that nothing is given twice, by the managers' account, by what
+// holders believe, and with porcupine (linear_test.go). KECHO_NIGHTLY=1 plays
+// 10,000 histories instead of 500. The parsers are fuzzed and held to what they
+// print.
 package resmgr

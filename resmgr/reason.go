@@ -88,8 +88,8 @@ type Reason struct {
 	Detail   string // in words, for the codes without figures; "" is possible
 }
 
-// maxDetail bounds what a peer's reason can put into logs and answers.
-const maxDetail = 256
+// maxDetail bounds what a peer's reason can put into logs and answers, in bytes.
+const maxDetail = MaxID
 
 // String is one line without the manager's name.
 func (r Reason) String() string {
@@ -137,7 +137,7 @@ type NoOfferError struct {
 func (e *NoOfferError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d of %d nodes offered", e.Offered, e.Wanted)
-	if len(e.Reasons) == 0 {
+	if len(e.Reasons) == 0 && e.Offered == 0 {
 		b.WriteString("; nobody answered")
 	}
 	for i, r := range e.Reasons {
