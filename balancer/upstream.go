@@ -193,6 +193,10 @@ func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {
 		}
 		return conn, nil
 	}
+	// A dialer has a timer of its own, which may end before the context's does.
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return nil, err
 	}

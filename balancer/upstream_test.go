@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -299,6 +300,34 @@ func TestGivenUpDialsSayNothing(t *testing.T) {
 		defer cancel()
 		if _, err := u.dialOnce(ctx); err == nil || errors.Is(err, errUpstreamDown) || !u.up() {
 			t.Errorf("up %v, %v", u.up(), err)
+		}
+	})
+}
+
+// tardy is a context whose end is noticed a while after its deadline, as those
+// of a busy machine are.
+type tardy struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c tardy) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// TestDialsThatEndFirstSayNothing: a dialer may see the caller's deadline pass
+// before the caller's context does.
+func TestDialsThatEndFirstSayNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, err := newUpstream(upstreamConfig{URL: "http://web", Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, os.ErrDeadlineExceeded
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		deadline := time.Now()
+		late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := u.dialOnce(tardy{late, deadline}); errors.Is(err, errUpstreamDown) || !u.up() {
+			t.Errorf("up %v, %v: want nothing said of a server whose client had no more time", u.up(), err)
 		}
 	})
 }
