@@ -58,9 +58,10 @@ next:
 	return sum
 }
 
-// messages is the events of requests and answers, and all about them.
+// messages is what came in of requests and answers, and all about them: an
+// event that goes to four peers comes in four times.
 func (m metrics) messages() float64 {
-	return m.sum("kecho_channel_events_total", `channel="data"`, `direction="out"`)
+	return m.sum("kecho_channel_events_total", `channel="data"`, `direction="in"`)
 }
 
 // control is those that carry neither.
