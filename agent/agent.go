@@ -42,8 +42,9 @@ type Agent struct {
 	report  report
 
 	// Made by New.
-	gauges *gauges.Table
-	news   *news.Log
+	gauges      *gauges.Table
+	news        *news.Log
+	certificate *balancer.Certificate // for clients; nil: plaintext
 
 	// Made by Run before any layer starts.
 	node     *channel.Node
@@ -85,6 +86,12 @@ func New(cfg Config) (*Agent, error) {
 			return nil, fmt.Errorf("--cert: %w", err)
 		}
 		a.tls = conf
+	}
+	if a.cfg.TLSCert != "" {
+		var err error
+		if a.certificate, err = balancer.LoadCertificate(a.cfg.TLSCert, a.cfg.TLSKey, a.log); err != nil {
+			return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
+		}
 	}
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})

@@ -28,6 +28,10 @@ type Config struct {
 
 	// Listen is where clients come in. Zero: 127.0.0.1:8080.
 	Listen string
+	// TLSCert and TLSKey are files with the certificate that clients see, and
+	// its key, both in PEM form. They are read again when they change. Zero:
+	// clients come in plaintext.
+	TLSCert, TLSKey string
 	// Admin is where the API, /metrics and the probes are. Zero: 127.0.0.1:7940.
 	Admin string
 	// Socket is the path of a Unix socket where the API is too, for the agent's
@@ -253,6 +257,9 @@ func (c Config) validateKeys() error {
 	}
 	if set := c.CA != "" || c.Cert != "" || c.CertKey != ""; set && (c.CA == "" || c.Cert == "" || c.CertKey == "") {
 		errs = append(errs, errors.New("--ca, --cert and --cert-key go together: give all three, or none"))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key go together: give both, or none"))
 	}
 	return errors.Join(errs...)
 }

@@ -37,7 +37,7 @@ func (a *Agent) serveHTTP(ctx context.Context) error {
 		DisableGeneralOptionsHandler: true,
 	}
 	a.announceStart()
-	return serve(ctx, server, []net.Listener{balancer.Guard(a.socket.http)}, a.finishInFlight)
+	return serve(ctx, server, []net.Listener{balancer.Guard(a.socket.http, a.certificate)}, a.finishInFlight)
 }
 
 // finishInFlight waits, the drain timeout at most, for what server and the

@@ -27,7 +27,7 @@
 //	node.DescribeFunc(b.Describe) // peers must know this node's load
 //	go b.Run(ctx)
 //	server := &http.Server{Handler: b, ConnContext: balancer.GuardContext, DisableGeneralOptionsHandler: true}
-//	server.Serve(balancer.Guard(listener))
+//	server.Serve(balancer.Guard(listener, nil))
 //
 // Peers are asked only while they are heard of: the node must submit something
 // on some channel at least every 3 s.

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -11,27 +12,50 @@ import (
 	"time"
 )
 
-// Guard wraps a listener so that refusal can tell a handler what net/http
-// hides from it: requests whose framing two readers may understand in two
-// ways. It reads along on each connection; a client that makes no progress is
-// given up by it.
+// Guard wraps a listener of clients, plaintext where certificate is nil, so
+// that refusal can tell a handler what net/http hides from it: requests whose
+// framing two readers may understand in two ways. It reads along on each
+// connection; a client that makes no progress is given up by it.
 //
-// It must be the outermost wrapper of a plaintext listener, with
+// It must be the outermost wrapper, with
 //
 //	http.Server{ConnContext: GuardContext, DisableGeneralOptionsHandler: true, ...}
 //
 // so that each request head reaches the handler, which calls refusal once for
-// each. A connection that begins with the HTTP/2 preface is not looked at.
-func Guard(l net.Listener) net.Listener { return &guardedListener{l} }
+// each, and with Protocols that have UnencryptedHTTP2: net/http does not see
+// that there is TLS, which is spoken here. A connection that begins with the
+// HTTP/2 preface is not looked at.
+func Guard(l net.Listener, certificate *Certificate) net.Listener {
+	g := &guardedListener{Listener: l}
+	if certificate != nil {
+		g.tls = certificate.config()
+	}
+	return g
+}
 
-type guardedListener struct{ net.Listener }
+type guardedListener struct {
+	net.Listener
+	tls *tls.Config // nil: plaintext
+}
 
+// Accept implements net.Listener. A TLS handshake happens with the first read,
+// which is not Accept's but its connection's.
 func (l *guardedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &guarded{Conn: conn}, nil
+	return newGuarded(conn, l.tls), nil
+}
+
+// newGuarded guards conn, on which TLS is spoken if there is a configuration.
+func newGuarded(conn net.Conn, conf *tls.Config) *guarded {
+	g := &guarded{pace: &paced{Conn: conn}}
+	g.Conn = g.pace
+	if conf != nil {
+		g.Conn = tls.Server(g.pace, conf)
+	}
+	return g
 }
 
 type guardKey struct{}
@@ -101,7 +125,7 @@ type guarded struct {
 	released atomic.Bool
 	closing  atomic.Bool
 	reading  readDeadline
-	writing  writeDeadline
+	pace     *paced // what Conn writes to
 }
 
 // verdict refuses the head-th request of a connection and all after it.
@@ -230,20 +254,6 @@ func (g *guarded) failed(err error) error {
 // fail ends the following with a fault that is not the framing's.
 func (g *guarded) fail(f *fault) { g.framing.fault, g.framing.done = f, true }
 
-// Write writes to the connection. It goes on as long as the client takes
-// something of p.
-func (g *guarded) Write(p []byte) (written int, err error) {
-	for {
-		if !g.released.Load() {
-			g.writing.renew(g.Conn)
-		}
-		n, err := g.Conn.Write(p[written:])
-		if written += n; n == 0 || err == nil || !isTimeout(err) || g.released.Load() {
-			return written, err
-		}
-	}
-}
-
 // Close implements net.Conn. A client that was refused gets a moment to see why:
 // bytes of its that nobody has read would reset the connection, and with it the
 // answer.
@@ -276,4 +286,16 @@ func (g *guarded) CloseWrite() error {
 }
 
 // release ends the following: the connection is not HTTP any more.
-func (g *guarded) release() { g.released.Store(true) }
+func (g *guarded) release() {
+	g.released.Store(true)
+	g.pace.released.Store(true)
+}
+
+// encrypted says whether r came over TLS, as far as this node saw.
+func encrypted(r *http.Request) bool {
+	if g, _ := r.Context().Value(guardKey{}).(*guarded); g != nil {
+		_, over := g.Conn.(*tls.Conn)
+		return over
+	}
+	return r.TLS != nil
+}

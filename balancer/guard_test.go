@@ -139,7 +139,7 @@ func TestGuardCountsHeads(t *testing.T) {
 // TestReleasedConnections: nothing is followed, and nothing fails.
 func TestReleasedConnections(t *testing.T) {
 	near, far := net.Pipe()
-	g := &guarded{Conn: near}
+	g := newGuarded(near, nil)
 	g.served.Store(1)
 	g.release()
 	go func() {

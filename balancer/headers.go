@@ -120,7 +120,7 @@ func addForwarded(out http.Header, r *http.Request, believed bool, room []string
 		client = r.RemoteAddr
 	}
 	proto := "http"
-	if r.TLS != nil {
+	if encrypted(r) {
 		proto = "https"
 	}
 	if r.Host != "" && !(believed && out["X-Forwarded-Host"] != nil) {

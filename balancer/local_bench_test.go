@@ -139,7 +139,7 @@ func benchServer(b *testing.B, handler http.Handler) string {
 	l := benchListen(b)
 	server := &http.Server{Handler: handler, ConnContext: GuardContext, DisableGeneralOptionsHandler: true, ErrorLog: log.New(io.Discard, "", 0)}
 	if _, ours := handler.(*Balancer); ours {
-		go func() { _ = server.Serve(Guard(l)) }()
+		go func() { _ = server.Serve(Guard(l, nil)) }()
 	} else {
 		go func() { _ = server.Serve(l) }()
 	}

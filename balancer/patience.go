@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -88,19 +87,6 @@ func (d *readDeadline) ours() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return !d.renewed.IsZero() || !d.headBy.IsZero() && !time.Now().Before(d.headBy)
-}
-
-// writeDeadline is the write deadline of a connection.
-type writeDeadline struct {
-	renewed atomic.Int64 // nanoseconds of Unix time
-}
-
-func (d *writeDeadline) renew(conn net.Conn) {
-	now := time.Now()
-	if now.UnixNano()-d.renewed.Load() >= int64(renewAfter) {
-		d.renewed.Store(now.UnixNano())
-		_ = conn.SetWriteDeadline(now.Add(writePatience)) // an error ends the write too
-	}
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

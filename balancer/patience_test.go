@@ -209,7 +209,7 @@ func TestStalledReaders(t *testing.T) {
 func TestAFewBytesAreProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		g := &guarded{Conn: near}
+		g := newGuarded(near, nil)
 		began := time.Now()
 		go func() {
 			for range 10 {
@@ -264,7 +264,7 @@ func TestSlowHeads(t *testing.T) {
 			}),
 		}
 		done := make(chan error, 1)
-		go func() { done <- server.Serve(Guard(l)) }()
+		go func() { done <- server.Serve(Guard(l, nil)) }()
 		for _, in := range []string{"GET / HTTP/1.1\r\nHost", "GET / HTTP/1.1\r\nHost: web\r\n\r\nGET /2"} {
 			began := time.Now()
 			out := talk(t, l, in, 1000)

@@ -75,7 +75,7 @@ func serveHTTP(t *testing.T, handler http.Handler) *pipes {
 		DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10,
 	}
 	var done sync.WaitGroup
-	done.Go(func() { _ = server.Serve(Guard(l)) })
+	done.Go(func() { _ = server.Serve(Guard(l, nil)) })
 	t.Cleanup(func() {
 		_ = server.Close()
 		done.Wait()
