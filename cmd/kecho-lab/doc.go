@@ -5,6 +5,6 @@
 //	kecho-lab sim --scenario uniform-.8,hot-4x --policy none,auto --seconds 600
 //	kecho-lab bench cluster --scenario uniform-.8,hot-4x --policy none,auto --haproxy
 //
-// Data goes to standard output, progress to standard error. Exit codes: 0 ok,
-// 1 failed, 2 usage.
+// Data goes to standard output, progress to standard error, sim's only on a
+// terminal or with --progress. Exit codes: 0 ok, 1 failed, 2 usage.
 package main
