@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 )
 
 // Machine is how well the machine kept up, in milliseconds: how late requests
-// were sent, and how much longer than told a worker was busy. CPU is in use of
-// all that there is, from 0 to 1; Hosts and Generator are theirs of it.
+// were sent, and how much longer than told a worker was busy. CPU is what was
+// in use of all that there is, from 0 to 1; of it the hosts, the generator and
+// others, who are not of the run, had theirs.
 type Machine struct {
 	LatenessP50  float64 `json:"lateness_p50_ms"`
 	LatenessP99  float64 `json:"lateness_p99_ms"`
@@ -17,6 +19,7 @@ type Machine struct {
 	CPU          float64 `json:"cpu"`
 	HostsCPU     float64 `json:"hosts_cpu"`
 	GeneratorCPU float64 `json:"generator_cpu"`
+	OthersCPU    float64 `json:"others_cpu"`
 	CPUs         int     `json:"cpus"`
 }
 
@@ -33,12 +36,13 @@ func (r *run) judge(res *Result, ran []execution, used gauges) {
 	}
 	slices.Sort(lateness)
 	slices.Sort(overtime)
-	share := func(d float64) float64 { return d / float64(max(used.all, 1)) }
+	share := func(d time.Duration) float64 { return float64(d) / float64(max(used.all, 1)) }
 	res.Machine = Machine{
 		LatenessP50: quantile(lateness, .5), LatenessP99: quantile(lateness, .99),
 		OvertimeP50: quantile(overtime, .5), OvertimeP99: quantile(overtime, .99),
-		CPU: share(float64(used.used)), HostsCPU: share(float64(used.hosts)), GeneratorCPU: share(float64(used.self)),
-		CPUs: runtime.NumCPU(),
+		CPU: share(used.used), HostsCPU: share(used.hosts), GeneratorCPU: share(used.self),
+		OthersCPU: share(max(0, used.used-used.hosts-used.self-used.front.cpu)),
+		CPUs:      runtime.NumCPU(),
 	}
 	res.Busy = res.Machine.busy(res.Service)
 }
@@ -54,7 +58,7 @@ func (m Machine) busy(service float64) (why []string) {
 		why = append(why, fmt.Sprintf("one worker in a hundred was busy for %.1f ms longer than told, or more (bound %.1f)", m.OvertimeP99, bound))
 	}
 	if m.CPU > 0.8 {
-		why = append(why, fmt.Sprintf("%.0f %% of the machine's %d CPUs were in use (bound 80 %%)", 100*m.CPU, m.CPUs))
+		why = append(why, fmt.Sprintf("%.0f %% of the machine's %d CPUs were in use (bound 80 %%), %.0f %% by others", 100*m.CPU, m.CPUs, 100*m.OthersCPU))
 	}
 	return why
 }
