@@ -56,7 +56,7 @@ func bench(t *testing.T, flags ...string) []live.Result {
 }
 
 func TestBenchCluster(t *testing.T) {
-	results := bench(t, "--policy", "auto,none", "--scenario", "uniform-.5,paper-50", "--workers", "2")
+	results := bench(t, "--policy", "auto,none", "--scenario", "uniform-.5,paper-50", "--places", "2")
 	if len(results) != 4 {
 		t.Fatalf("%d results, want one for each scenario and policy", len(results))
 	}
@@ -93,7 +93,7 @@ func TestBenchKillsNodes(t *testing.T) {
 
 func TestBenchHAProxy(t *testing.T) {
 	needTool(t, "haproxy", "haproxy")
-	r := bench(t, "--policy", "haproxy", "--workers", "2")[0]
+	r := bench(t, "--policy", "haproxy", "--places", "2")[0]
 	if r.Twice != 0 || r.Wasted != 0 || r.Failed != 0 || r.Refused != 0 || r.Moved == 0 {
 		t.Errorf("%+v: want every request answered once, by either server", r)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"kecho/balancer/sim"
 	"kecho/cmd/kecho-lab/live"
 )
 
@@ -40,13 +39,13 @@ func benchClusterCommand() *cli.Command {
 			"for all workers. Times of a machine that was too busy are marked with ?.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "nodes", Value: 8, Usage: "agents, with a web server each"},
-			&cli.IntFlag{Name: "workers", Usage: "of each web server (the scenario's places)"},
-			&cli.StringSliceFlag{Name: "scenario", Usage: "`SCENARIOS` of kecho-lab sim", Value: cli.NewStringSlice("uniform-.8")},
+			&cli.IntFlag{Name: "places", Aliases: []string{"workers"}, Usage: "workers of each web server (the scenario's)"},
+			&cli.StringSliceFlag{Name: "scenario", Usage: "`SCENARIOS` of kecho-lab sim, or sweeps of them", Value: cli.NewStringSlice("uniform-.8")},
 			&cli.StringSliceFlag{Name: "policy", Usage: "`POLICIES`: none, or what kecho agent --policy takes", Value: cli.NewStringSlice("auto")},
 			&cli.BoolFlag{Name: "haproxy", Usage: "also one HAProxy before all web servers, with maxconn at their workers"},
 			&cli.Float64Flag{Name: "seconds", Value: 30, Usage: "of load for each run; the first tenth is not measured"},
 			&cli.DurationFlag{Name: "service", Usage: "mean time of a request (the scenario's)"},
-			&cli.StringFlag{Name: "distribution", Usage: "of service `TIMES`: fixed, exponential, lognormal or bimodal (the scenario's)"},
+			&cli.StringSliceFlag{Name: "distribution", Usage: "of the service times, `KINDS`: fixed, exponential, lognormal, bimodal, or all (the scenario's)"},
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "how long a client waits"},
 			&cli.StringFlag{Name: "method", Value: "POST", Usage: "`METHOD` of the requests; POST is never sent twice"},
 			&cli.BoolFlag{Name: "burn", Usage: "workers use CPU instead of sleeping"},
@@ -145,21 +144,12 @@ func benchRuns(c *cli.Context) ([]live.Config, error) {
 	if err := checkBenchFlags(c); err != nil {
 		return nil, err
 	}
+	scenarios, err := wantedScenarios(c)
+	if err != nil {
+		return nil, err
+	}
 	var runs []live.Config
-	for _, name := range c.StringSlice("scenario") {
-		s, err := sim.Named(name)
-		if err != nil {
-			return nil, usagef("--scenario: %v", err)
-		}
-		if c.IsSet("workers") {
-			s.Places = c.Int("workers")
-		}
-		if c.IsSet("service") {
-			s.Service = c.Duration("service")
-		}
-		if c.IsSet("distribution") {
-			s.Dist = sim.Dist(c.String("distribution"))
-		}
+	for _, s := range scenarios {
 		for _, p := range policies {
 			runs = append(runs, live.Config{
 				Scenario: s, Policy: p, Nodes: c.Int("nodes"),
@@ -174,18 +164,15 @@ func benchRuns(c *cli.Context) ([]live.Config, error) {
 
 // checkBenchFlags names the flag whose value no run can have.
 func checkBenchFlags(c *cli.Context) error {
-	dists := []string{string(sim.Fixed), string(sim.Exponential), string(sim.Lognormal), string(sim.Bimodal)}
-	switch d := c.String("distribution"); {
+	switch {
 	case c.Int("nodes") < 1 || c.Int("nodes") > 64:
 		return usagef("--nodes %d: want 1 to 64: they share one machine", c.Int("nodes"))
 	case !(c.Float64("seconds") >= 1 && c.Float64("seconds") <= 3600):
 		return usagef("--seconds %v: want 1 to 3600", c.Float64("seconds"))
-	case c.IsSet("workers") && (c.Int("workers") < 1 || c.Int("workers") > 1000):
-		return usagef("--workers %d: want 1 to 1000", c.Int("workers"))
+	case c.IsSet("places") && (c.Int("places") < 1 || c.Int("places") > 1000):
+		return usagef("--places %d: want 1 to 1000", c.Int("places"))
 	case c.IsSet("service") && c.Duration("service") <= 0:
 		return usagef("--service %v: want more than 0", c.Duration("service"))
-	case c.IsSet("distribution") && !slices.Contains(dists, d):
-		return usagef("--distribution %q: want %s", d, strings.Join(dists, ", "))
 	case c.Duration("timeout") <= 0:
 		return usagef("--timeout %v: want more than 0", c.Duration("timeout"))
 	case c.Bool("kill") && c.Int("nodes") < 2:
@@ -197,7 +184,7 @@ func checkBenchFlags(c *cli.Context) error {
 // printBench prints a row a run, and says below what not to trust.
 func printBench(w, notes io.Writer, results []live.Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, strings.Join([]string{"SCENARIO", "POLICY", "REQUESTS", "P50 ms", "P99 ms", "P99.9 ms", "MEAN ms",
+	fmt.Fprintln(t, strings.Join([]string{"SCENARIO", "SERVICE", "POLICY", "REQUESTS", "P50 ms", "P99 ms", "P99.9 ms", "MEAN ms",
 		"P99 x", "P99.9 x", "MEAN x", "P99 x JSQ", "REFUSED", "FAILED", "LATE", "MOVED", "TWICE", "WASTED", "LOST",
 		"MESSAGES", "CONTROL", "CPU us", ""}, "\t"))
 	for _, r := range results {
@@ -219,7 +206,7 @@ func benchRow(r live.Result) []string {
 	if r.Busy != nil {
 		mark = "?"
 	}
-	row := []string{r.Scenario, r.Policy, strconv.Itoa(r.Requests)}
+	row := []string{r.Scenario, r.Distribution, r.Policy, strconv.Itoa(r.Requests)}
 	for _, ms := range []float64{r.P50, r.P99, r.P999, r.Mean} {
 		row = append(row, fmt.Sprintf("%.1f%s", ms, mark))
 	}
