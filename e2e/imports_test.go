@@ -41,7 +41,7 @@ var importTable = map[string]imports{
 	"balancer/policy":     {},
 	"balancer/choice":     {ours: []string{"channel", "filters", "balancer/policy"}},
 	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy", "balancer/choice"}},
-	"resmgr":              {ours: []string{"channel", "resmgr/monitor"}},
+	"resmgr":              {ours: []string{"channel", "filters", "resmgr/monitor"}},
 	"resmgr/monitor":      {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {

@@ -18,9 +18,24 @@
 //
 // # Use
 //
-// Both sides are pure state machines, which a driver tells what happens and
-// asks what to do. A Granter is one manager: what it has, to whom it gave it,
-// who waits. An Asker is one node's clients: what they want and have.
+// A Manager is a node's part in the group of those that have its channel open:
+//
+//	resources, err := node.Open("resources")
+//	m, err := resmgr.New(resmgr.Config{
+//		Node: node, Channel: resources, Journal: journal,
+//		Shares: []resmgr.Share{{Name: "web1", Capacity: capacity, Tags: tags}},
+//	})
+//	go m.Run(ctx)
+//	grant, err := m.Request(ctx, resmgr.Request{Holder: "job 7", Needs: needs, Wait: time.Minute})
+//	lease, err := m.Renew(ctx, grant.Leases[0].ID, "job 7", 0) // each third of its TTL
+//	err = m.Release(ctx, lease.ID, "job 7")
+//
+// Read request.go and lease.go first, then granter.go and asker.go, then
+// manager.go. spec.md is what travels.
+//
+// Both sides are pure state machines, which the Manager tells what happens and
+// asks what to do. A Granter is one manager of resources: what it has, to whom it
+// gave it, who waits. An Asker is one node's clients: what they want and have.
 //
 //	out = granter.Receive(now, from, &message, out[:0])  // a node's message
 //	out = granter.Written(now, seq, err, out)            // the journal is that far
@@ -52,7 +67,13 @@
 //
 // # Concurrency
 //
-// A Granter and an Asker have none: the caller holds one lock around each. Values
+// Every method of Manager may be called by any goroutine. Run owns two: one for
+// what is due, one for the journal, which writes all that waits at once. One lock
+// is around the state machines; what they say is done after it is released, in
+// order, by whoever was there first. Changed is called there, so it may call the
+// Manager but must not block.
+//
+// A Granter and an Asker have no locks: the caller holds one around each. Values
 // may be read by any number of goroutines; a Selector never changes. Time is a
 // time.Duration since a moment of the caller's choice, on a clock that does not go
 // back.
@@ -81,6 +102,7 @@
 // drives the same nodes by chance through losses, cuts, full disks and deaths,
 // and holds that nothing is given twice, by the managers' account, by what
 // holders believe, and with porcupine (linear_test.go). KECHO_NIGHTLY=1 plays
-// 10,000 histories instead of 500. The parsers are fuzzed and held to what they
+// 10,000 histories instead of 500. The Manager runs in bubbles over
+// channeltest.Hub (manager_test.go). The parsers are fuzzed and held to what they
 // print.
 package resmgr
