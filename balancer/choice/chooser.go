@@ -101,16 +101,32 @@ func (c *Chooser) promises(_ *channel.Event, s *channel.Sink) bool {
 	return c.cfg.Core.Promises(c.now, policy.Peer(s.Node), c.effect.Message.MaxWait)
 }
 
-// nearWillDo reports whether an offer to the node's own zone is enough.
+// nearWillDo reports whether an offer to the node's own zone is enough: as many
+// there promise a free place as requests wait here. The first round near and the
+// next far, whatever was heard, has a hot node wait: mean 2.2 x the central
+// queue's, against 1.35 (docs/sim.md).
 func (c *Chooser) nearWillDo(_ *channel.Event, near []channel.Sink) bool {
-	return true
+	free := 0
+	for i := range near {
+		if c.cfg.Core.Promises(c.now, policy.Peer(near[i].Node), 1) {
+			free++
+		}
+	}
+	return free > 0 && free >= c.cfg.Core.State().Queued
 }
 
+// nearer is how much more a sink of the own zone weighs where all are asked.
+const nearer = 4
+
 // weight is how often a sink is offered a request beside others: by its speed,
-// and as its standing is.
+// as its standing is, and near before far.
 func (c *Chooser) weight(s *channel.Sink) float64 {
 	w := c.cfg.Core.Weight(policy.Peer(s.Node)) * filters.WeightIn(s.Attrs)
-	return min(max(w, filters.MinWeight), filters.MaxWeight) * c.cfg.Core.Ramp(c.now, policy.Peer(s.Node))
+	w = min(max(w, filters.MinWeight), filters.MaxWeight) * c.cfg.Core.Ramp(c.now, policy.Peer(s.Node))
+	if zone, _ := filters.Zone.In(s.Attrs); zone != "" && zone == c.cfg.Zone {
+		w *= nearer
+	}
+	return w
 }
 
 // standing is the weight of a sink apart from its speed, which its load and

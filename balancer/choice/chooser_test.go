@@ -115,3 +115,42 @@ func TestRules(t *testing.T) {
 	mustShare(t, got, 3, 0)
 	mustShare(t, got, 4, 1)
 }
+
+// TestNearFirst: an offer stays in its zone while as many there promise a free
+// place as requests wait here; else it goes far as well, but near before far.
+func TestNearFirst(t *testing.T) {
+	near := func(load float64) *stage {
+		s := newStage(policy.Pull, 0)
+		for n := range channel.NodeID(6) {
+			zone, l := "a", load
+			if n >= 3 {
+				zone, l = "b", 0
+			}
+			s.meet(10+n, 0, service, filters.Zone.Of(zone))
+			s.core.Hear(0, policy.Peer(10+n), policy.Report{Load: l, Places: 1, Service: service})
+		}
+		s.core.Arrive(0, &policy.Request{Movable: true}, nil)
+		s.effect = policy.Effect{Do: policy.DoSubmit, Request: &s.request, Choose: policy.Random, Most: 2}
+		return s
+	}
+	for name, c := range map[string]struct {
+		load  float64
+		queue int // more requests that wait
+		far   float64
+	}{
+		"near ones are free":  {0, 0, 0},
+		"more wait than free": {0, 4, .436},
+		"near ones are full":  {3, 0, .436},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := near(c.load)
+			for range c.queue {
+				s.core.Arrive(0, &policy.Request{Movable: true}, nil)
+			}
+			got := s.shares(Config{Zone: "a"})
+			if far := got[13] + got[14] + got[15]; math.Abs(far-c.far) > .03 {
+				t.Errorf("%.3f far ones are asked in the mean, want %.3f", far, c.far)
+			}
+		})
+	}
+}

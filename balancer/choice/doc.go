@@ -13,7 +13,9 @@
 // from 1/4 to 4) times what its operator says of it (filters.Weight), from 0.1
 // to 10, and the ramp: a peer that was met 10 s ago or less weighs less, from a
 // tenth on, so that a server with cold caches is not taken for an idle one. A
-// peer is near when it is in this node's zone (filters.Zone).
+// peer is near when it is in this node's zone (filters.Zone): near ones are asked
+// alone while as many of them promise a free place as requests wait here, and
+// otherwise 4 times as often as others.
 //
 // # Use
 //

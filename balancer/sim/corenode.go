@@ -6,6 +6,8 @@ import (
 
 	"kecho/balancer/choice"
 	"kecho/balancer/policy"
+	"kecho/channel"
+	"kecho/filters"
 )
 
 // coreNode drives one core as the agent does.
@@ -19,6 +21,8 @@ type coreNode struct {
 	past    []policy.Counts // of earlier lives
 	random  *rand.Rand      // for its OUT-filter
 	wakeAt  time.Duration   // 0: not planned
+	zone    channel.Attr
+	drawn   int // requests that it got by lying
 	// serving is what runs at the web server.
 	serving map[*policy.Request]*service
 }
@@ -41,7 +45,8 @@ func (n *coreNode) open() {
 		cfg.Queue, cfg.ShedAge = 1<<20, n.cfg.Timeout
 	}
 	n.core = policy.NewCore(cfg)
-	n.chooser = choice.New(choice.Config{Core: n.core, Rand: n.random.Float64})
+	n.chooser = choice.New(choice.Config{Core: n.core, Zone: s.zone(n.index), Rand: n.random.Float64})
+	n.zone = filters.Zone.Of(s.zone(n.index))
 	n.serving = make(map[*policy.Request]*service)
 	n.core.SetRoundTrip(2 * n.cfg.Delay)
 }
@@ -66,6 +71,9 @@ func (n *coreNode) handle(e event) {
 	case receives:
 		m := *e.message
 		n.spare = append(n.spare, e.message)
+		if n.lies(e.from, m) {
+			return
+		}
 		n.out = n.core.Receive(n.now, e.from, m, n.out)
 	case answers:
 		if !n.core.Awaits(&e.job.Request, e.from, e.epoch) {
@@ -154,7 +162,7 @@ func (n *coreNode) finish(s *service, res policy.Result) {
 		n.end(j, answered)
 	case owner != 0 && res != policy.Aborted:
 		if o := n.node(owner); o != nil {
-			n.plan(event{at: n.now + n.cfg.Delay, what: answers, node: o.index, life: o.life, from: n.name(), job: j, epoch: r.Epoch(), failed: res == policy.Broken})
+			n.plan(event{at: n.now + n.delay(n.index, o.index), what: answers, node: o.index, life: o.life, from: n.name(), job: j, epoch: r.Epoch(), failed: res == policy.Broken})
 		}
 	}
 	n.out = n.core.Finish(n.now, r, took, res, n.out)
@@ -166,7 +174,7 @@ func (n *coreNode) transmit(to policy.Peer, m policy.Message) {
 	if o == nil || n.cfg.Loss > 0 && n.losses.Float64() < n.cfg.Loss {
 		return
 	}
-	n.plan(event{at: n.now + n.cfg.Delay, what: receives, node: o.index, life: o.life, from: n.name(), message: n.message(m)})
+	n.plan(event{at: n.now + n.delay(n.index, o.index), what: receives, node: o.index, life: o.life, from: n.name(), message: n.message(m)})
 }
 
 // detect is how long a link takes to break after a process ended.

@@ -17,12 +17,12 @@ type picker struct {
 	drawn []int // nodes that are looked at
 	heard []policy.Report
 	sinks []channel.Sink
-	attrs [][2]channel.Attr
+	attrs [][3]channel.Attr
 	event channel.Event
 }
 
 func newPicker(nodes []*coreNode) *picker {
-	return &picker{nodes: nodes, attrs: make([][2]channel.Attr, min(len(nodes)-1, choice.Looked))}
+	return &picker{nodes: nodes, attrs: make([][3]channel.Attr, min(len(nodes)-1, choice.Looked))}
 }
 
 // pick appends who gets a submission of node n to peers.
@@ -43,7 +43,7 @@ func (p *picker) look(n *coreNode) []channel.Sink {
 	}
 	for k, i := range p.drawn {
 		if o := p.nodes[i]; !o.dead {
-			p.sinks = append(p.sinks, sink(o.name(), p.heard[k], &p.attrs[k]))
+			p.sinks = append(p.sinks, sink(o, p.heard[k], &p.attrs[k]))
 		}
 	}
 	return p.sinks
@@ -64,11 +64,14 @@ func (p *picker) draw(n *coreNode) {
 }
 
 // sink is a peer as the filters see it, by what was heard of it.
-func sink(peer policy.Peer, heard policy.Report, attrs *[2]channel.Attr) channel.Sink {
-	s := channel.Sink{Node: channel.NodeID(peer)}
+func sink(o *coreNode, heard policy.Report, attrs *[3]channel.Attr) channel.Sink {
+	s := channel.Sink{Node: channel.NodeID(o.name())}
 	if heard.Service > 0 {
-		*attrs = [2]channel.Attr{filters.Load.Of(heard.Load), filters.Capacity.Of(int64(heard.Places))}
+		attrs[0], attrs[1], attrs[2] = filters.Load.Of(heard.Load), filters.Capacity.Of(int64(heard.Places)), o.zone
 		s.Attrs = attrs[:]
+	} else if o.cfg.Scenario.Zones > 0 {
+		attrs[0] = o.zone
+		s.Attrs = attrs[:1]
 	}
 	return s
 }

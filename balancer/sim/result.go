@@ -42,6 +42,10 @@ type Result struct {
 	// Hole is the share of what servers began that the broken one began, from a
 	// second after it broke.
 	Hole float64 `json:"hole"`
+	// Far is the share of requests that a node of another zone began, and Drawn
+	// of those that a liar got.
+	Far   float64 `json:"far"`
+	Drawn float64 `json:"drawn"`
 	// Control is the messages per request that carry no request.
 	Control float64 `json:"control_messages"`
 	// Reports is the load reports per request, besides what rides on messages:
@@ -92,6 +96,7 @@ func (w *world) result() Result {
 		Goodput: float64(len(w.latencies)-w.late) / can,
 		Refused: float64(w.refused) / n, Failed: float64(w.failed) / n, Late: float64(w.late) / n,
 		Twice: w.twice, Wasted: float64(w.wasted) / float64(max(w.work, 1)),
+		Far:  float64(w.far) / float64(max(w.requests, 1)),
 		Hole: float64(w.holed) / float64(max(w.begun, 1)),
 	}
 }

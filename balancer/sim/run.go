@@ -141,6 +141,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	r := w.result()
 	if cores, ok := c.(*cores); ok {
 		r.addCounts(cores.counts(), w.requests)
+		r.Drawn = float64(cores.drawn()) / float64(max(w.requests, 1))
 	}
 	r.addCost(&w.cfg, w.requests)
 	return r, nil

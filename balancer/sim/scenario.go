@@ -40,6 +40,13 @@ type Scenario struct {
 	// Hole makes the server of one node (of 8) fail every request at once, from
 	// the middle on: a black hole for whoever looks for idle servers.
 	Hole bool
+	// Zones is in how many zones the nodes are, at most 8, and Far how long a
+	// message takes from one to another. Zero: one.
+	Zones int
+	Far   time.Duration
+	// Liar has one node (of 8) claim whatever it is offered, say that it began
+	// what it is sent, and answer nothing: its clients are served.
+	Liar bool
 	// Reports is how often loads are reported in it, whatever Config.Reports is.
 	// Zero: as Config.Reports says.
 	Reports time.Duration
@@ -56,6 +63,9 @@ func Scenarios() []Scenario {
 		{Name: "zipf-.8", Base: .8, Zipf: true}, {Name: "flash", Base: .4, Surge: 4},
 		{Name: "slow-node", Base: .6, Speeds: slow}, {Name: "mixed", Base: .8, Speeds: []float64{1.5, .5}},
 		{Name: "death", Base: .6, Death: true}, {Name: "black-hole", Base: .6, Hole: true},
+		{Name: "zones-.5", Base: .5, Zones: 2, Far: 5 * time.Millisecond}, {Name: "zones-.8", Base: .8, Zones: 2, Far: 5 * time.Millisecond},
+		{Name: "zones-hot-4x", Base: .25, Hot: 1, HotAt: 4, Zones: 2, Far: 5 * time.Millisecond},
+		{Name: "liar", Base: .6, Liar: true},
 		{Name: "lognormal-.8", Base: .8, Dist: Lognormal}, {Name: "bimodal-.8", Base: .8, Dist: Bimodal},
 		{Name: "fixed-.9", Base: .9, Dist: Fixed},
 		{Name: "paper-50", Base: .001, Hot: 1, HotAt: 50 * .038}, {Name: "paper-5x", Base: .001, Hot: 1, HotAt: 5},

@@ -29,6 +29,7 @@ type world struct {
 	work      time.Duration // of servers, for all
 	wasted    time.Duration // of it for nobody
 	begun     int           // by servers, from a second after one broke
+	far       int           // began in another zone than their client's
 	holed     int           // of them by that one
 	told      int           // reports, by whom each is heard
 	moved     int           // requests that a peer got, where no core counts it
@@ -117,6 +118,9 @@ func (w *world) begin(j *job, node int) {
 		}
 	}
 	j.began, j.away = w.now, node != j.node
+	if w.cfg.Scenario.zone(node) != w.cfg.Scenario.zone(j.node) {
+		w.far++
+	}
 	j.starts++
 	if j.starts == 2 {
 		w.twice++
