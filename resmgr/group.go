@@ -54,14 +54,28 @@ func (m *Manager) message(now time.Duration, from channel.NodeID, load float64, 
 }
 
 // heardReport notes what a manager has, and tells it when it had a higher fence
-// than it knows.
+// than it knows. Who was not heard of before, or has no manager, has come just
+// now and may have missed what this node said.
 func (m *Manager) heardReport(from channel.NodeID, msg *Message) {
 	if from == m.self {
+		return
+	}
+	if m.peers[from] == nil {
+		m.introduce(from)
+	}
+	if msg.Manager == "" {
 		return
 	}
 	m.noteReport(from, *msg)
 	if seen := m.fences.Note(msg.Manager, msg.Fence); seen > msg.Fence {
 		m.outbox = append(m.outbox, Effect{Do: DoSend, To: from, Message: Message{Kind: MsgSeen, Manager: msg.Manager, Fence: seen}})
+	}
+}
+
+// introduce tells one node what this one has.
+func (m *Manager) introduce(to channel.NodeID) {
+	for _, g := range m.granters {
+		m.outbox = append(m.outbox, Effect{Do: DoSend, To: to, Message: g.Report(m.now())})
 	}
 }
 
@@ -81,8 +95,9 @@ func (m *Manager) noteReport(node channel.NodeID, r Message) {
 func (m *Manager) sink(s channel.Sink, present bool) {
 	m.enter(func(now time.Duration) {
 		if present {
-			for _, g := range m.granters {
-				m.outbox = append(m.outbox, Effect{Do: DoSend, To: s.Node, Message: g.Report(now)})
+			m.introduce(s.Node)
+			if len(m.granters) == 0 {
+				m.outbox = append(m.outbox, Effect{Do: DoSend, To: s.Node, Message: Message{Kind: MsgReport}})
 			}
 			return
 		}

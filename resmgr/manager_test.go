@@ -215,8 +215,8 @@ func TestManagerLeavesAndDies(t *testing.T) {
 func TestManagerAsksWhoHasRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, "", "gpu=1", "gpu=1", "gpu=1", "gpu=1", "cpu=1")
-		for range 2 {
-			if _, err := c.managers[0].Request(t.Context(), Request{Holder: "h", Needs: need(t, "gpu=1")}); err != nil {
+		for range 2 { // of web2 and web3: of equals, by name
+			if _, err := c.managers[0].Request(t.Context(), Request{Holder: "h", Needs: need(t, "gpu=1"), Criteria: Pack}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)

@@ -51,7 +51,7 @@ func (k MessageKind) forManager() bool { return k <= MsgRelease || k == MsgSeen 
 // spec.md; the others are zero. Its slices are shared and never written to.
 type Message struct {
 	Kind     MessageKind
-	Manager  string     // whom it is for, or who says it
+	Manager  string     // whom it is for, or who says it; "" in a request, and in a report of who has no manager
 	Ask      channel.ID // the attempt that it belongs to, or the renewal or release
 	ID       string     // of the request
 	Holder   string
@@ -73,7 +73,7 @@ func (m *Message) check() error {
 	if m.Kind == 0 || m.Kind >= messageKinds {
 		return fmt.Errorf("message of kind %d", m.Kind)
 	}
-	if m.Manager != "" || m.Kind != MsgRequest {
+	if m.Manager != "" || m.Kind != MsgRequest && m.Kind != MsgReport {
 		if err := checkManager(m.Manager); err != nil {
 			return err
 		}
