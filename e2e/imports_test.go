@@ -58,7 +58,7 @@ var importTable = map[string]imports{
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
 	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
-	"cmd/kecho-lab": {ours: []string{"balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
+	"cmd/kecho-lab": {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
 	"cmd/kecho-lab/live": {
 		ours:    []string{"agent/api", "balancer/sim", "cmd/kecho/demo"},
 		modules: []string{"golang.org/x/sys/unix"}, // timerfd

@@ -112,7 +112,7 @@ type Counts struct {
 	Displaced           uint64 // had to make room for more urgent ones
 	Silent              uint64 // peers that said nothing of what they had
 	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
-	Copied              uint64 // messages with a request that is elsewhere too
+	Carried, Copied     uint64 // messages with a request; of them beside another one
 	Hedged, Won         uint64 // backups begun or sent; of them answered first
 }
 
@@ -127,9 +127,6 @@ func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Service, 20*time.Millisecond)
 	setDefault(&cfg.MessageCost, 10*time.Microsecond)
 	cfg.Copies = cfg.Copies.usual(cfg.Mode)
-	if cfg.Mode == Paper {
-		cfg.ShedAge += cfg.Copies.After
-	}
 	return &Core{
 		cfg: cfg, budget: cfg.Budget, hedger: newHedger(cfg.Copies), service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},

@@ -34,6 +34,14 @@
 // said of the last is void. S is the mean service time, R the round trip to
 // peers, c the places.
 //
+// A request that may be begun twice may have several copies, at peers and here:
+// at once (race), when it takes longer than most do (hedge: the later copy is
+// its backup), or when it has waited for long (the paper's policy). The first
+// answer counts, and ends the other copies, or their first start does, or
+// nothing. Copies of which only one is to run are tied. An offer that is tied has
+// the request with it, and who has a place free begins it without a grant
+// (speculative start).
+//
 // The queue is ordered by age, and a place that is free goes to the oldest who
 // may have it. A Core has classes of urgency before that (RFC 9218): the oldest
 // of the most urgent class is first, here and among what peers offer. New
@@ -106,8 +114,11 @@
 // walk over everything. A control message is counted with Config.MessageCost,
 // and they may cost 3 % of a core.
 //
-// A Core knows no copies that race, and no start before
-// the grant.
+// A request has 5 copies at most, and 3 backups are looked for. Copies, backups
+// and what is begun again after a loss, twice at most, come out of Config.Budget
+// together; offers that carry a request do not: it runs once, but for those that
+// begin it in the same moment. A backup is only looked for once 100 requests
+// were answered, and 20 came for each.
 //
 // A Core leaves a peer alone that failed three times in a row, or more than 30 %
 // of at least 20 requests in 10 s: for 10 s, doubled up to 5 minutes when the

@@ -1,56 +1,59 @@
 package policy
 
-import (
-	"math/bits"
-	"time"
+import "time"
+
+// Bounds of hedging, beside Copies.Share and the budget.
+const (
+	hedgeRate  = .1 // a second
+	hedgeBurst = 10
+	maxBackups = 3 // looked for, of one request
 )
 
-// Bounds of hedging, beside Copies.Share and the budget: how many backups are
-// looked for for one request, and how many tell whether hedging helps.
+// How the wait for a backup is stretched by those that win and lose, at most,
+// and how quickly it comes back by itself: of requests that are slow wherever
+// they are at most one in 200 has a backup.
 const (
-	hedgeRate   = .1 // a second
-	hedgeBurst  = 10
-	maxBackups  = 3
-	leastHedges = 8  // before they are judged
-	probeCost   = 10 // of a backup while they do not help
+	stretchStep = 1.1
+	stretchMost = 16
+	stretchRest = .9995 // a request
 )
 
 // hedger decides when a request that takes long gets a backup. It helps when
 // a server is slow and hurts when the request is: then the backup takes as
-// long, and that is seen by who wins.
+// long. So the wait is stretched until half of the backups win, and if none
+// does there are next to none.
 type hedger struct {
-	budget Budget
-	took   quantile
-	ends   uint32 // a bit a backup, won or lost, the last the lowest
-	judged int
+	budget  Budget
+	took    quantile
+	stretch float64
 }
 
 func newHedger(p Copies) hedger {
-	return hedger{budget: Budget{Share: p.Share, Rate: hedgeRate, Burst: hedgeBurst}, took: quantile{share: p.Quantile}}
+	return hedger{budget: Budget{Share: p.Share, Rate: hedgeRate, Burst: hedgeBurst}, took: quantile{share: p.Quantile}, stretch: 1}
 }
 
-// note counts a backup that was not refused, at the end of its request.
-func (h *hedger) note(won bool) {
-	h.ends <<= 1
+// answered counts a request that was answered so long after its start.
+func (h *hedger) answered(took time.Duration) {
+	h.took.note(took)
+	h.stretch = max(h.stretch*stretchRest, 1)
+}
+
+// judge counts a backup that was not refused.
+func (h *hedger) judge(won bool) {
 	if won {
-		h.ends |= 1
+		h.stretch = max(h.stretch/stretchStep, 1)
+	} else {
+		h.stretch = min(h.stretch*stretchStep, stretchMost)
 	}
-	h.ends &= 1<<callsSeen - 1
-	h.judged = min(h.judged+1, callsSeen)
 }
 
-// helps reports whether at least half of the last backups won.
-func (h *hedger) helps() bool {
-	return h.judged < leastHedges || 2*bits.OnesCount32(h.ends) >= h.judged
-}
-
-// cost is what a backup takes of hedging's own budget: while they do not help,
-// a few go on to show when they do again.
-func (h *hedger) cost() int {
-	if h.helps() {
-		return 1
+// wait is how long after its start a request gets a backup, by a fixed time or
+// else by the times so far; 0: never.
+func (h *hedger) wait(fixed time.Duration) time.Duration {
+	if fixed == 0 {
+		fixed = h.took.value
 	}
-	return probeCost
+	return time.Duration(float64(fixed) * h.stretch)
 }
 
 // begun notes that r was begun, at a peer or here, and plans its backup.
@@ -62,36 +65,30 @@ func (c *Core) begun(now time.Duration, r *Request, at Peer) {
 	if c.cfg.Mode != Hedge || !r.Repeatable || !r.Movable {
 		return
 	}
-	after := c.cfg.Copies.After
-	if after == 0 {
-		after = c.hedger.took.value
-	}
-	if after > 0 {
-		r.backup = now + after
+	if wait := c.hedger.wait(c.cfg.Copies.After); wait > 0 {
+		r.backup = now + wait
 	}
 }
 
 // hedge has a backup of r begun where there is a place free, here if r is not
-// here.
+// here, or nearly: at a peer that it waits for no longer than a service takes.
 func (c *Core) hedge(now time.Duration, r *Request, out []Effect) []Effect {
 	r.backup = 0
 	copies := len(r.copies)
 	if r.phase == running {
 		copies++
 	}
-	fee := c.hedger.cost()
-	if r.backups >= maxBackups || copies >= c.cfg.Copies.Most || !c.hedger.budget.Spend(now, fee) {
+	if r.backups >= maxBackups || copies >= c.cfg.Copies.Most || !c.hedger.budget.Spend(now, 1) {
 		c.plan(now, r)
 		return out
 	}
-	r.fee = fee
 	if r.phase == moved && !c.down && !c.sick && c.vacant() > 0 && c.queue.len() == 0 && c.budget.Spend(now, 1) {
 		c.hedged(now, r, 1)
 		return c.start(now, r, out)
 	}
 	before := len(out)
-	if out = c.fork(now, r, 1, onlyFree, out); len(out) == before {
-		c.hedger.budget.Return(now, fee)
+	if out = c.fork(now, r, 1, c.service, out); len(out) == before {
+		c.hedger.budget.Return(now, 1)
 	}
 	c.plan(now, r)
 	return out
@@ -109,7 +106,7 @@ func (c *Core) hedged(now time.Duration, r *Request, n int) {
 
 // unhedged has another backup looked for soon when one was not begun.
 func (c *Core) unhedged(now time.Duration, r *Request) {
-	c.hedger.budget.Return(now, r.fee)
+	c.hedger.budget.Return(now, 1)
 	if r.backups < maxBackups {
 		r.backup = now + max(4*c.trip, c.service/4)
 	}
@@ -121,9 +118,9 @@ func (c *Core) took(now time.Duration, r *Request, from Peer, backups bool) {
 	if c.cfg.Mode != Hedge || r.begun == 0 {
 		return
 	}
-	c.hedger.took.note(now - r.begun)
+	c.hedger.answered(now - r.begun)
 	if backups || from != r.first {
-		c.hedger.note(from != r.first)
+		c.hedger.judge(from != r.first)
 		if from != r.first {
 			c.count.Won++
 		}

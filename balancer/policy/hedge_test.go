@@ -46,31 +46,45 @@ func TestSteps(t *testing.T) {
 }
 
 // TestHedgerStops: backups that lose are all but ended, and come back when they
-// win again.
+// win again; where some win the wait is such that half do.
 func TestHedgerStops(t *testing.T) {
 	h := newHedger(Copies{}.usual(Hedge))
 	now := time.Duration(0)
-	sent := func(n int, win bool) (sent int) {
+	random := rand.New(rand.NewPCG(1, 2))
+	// play is n requests that take 10 ms in the mean, and of each hundred some at
+	// a server that then takes a second longer.
+	play := func(n int, slow float64) (sent, won int) {
 		for range n {
 			now += 10 * time.Millisecond
 			h.budget.Earn(now)
-			if h.budget.Spend(now, h.cost()) {
-				sent++
-				h.note(win)
+			need := time.Duration(random.ExpFloat64() * float64(10*time.Millisecond))
+			took, wait := need, h.wait(0)
+			if random.Float64() < slow/100 {
+				took += time.Second
 			}
+			if wait > 0 && took > wait && h.budget.Spend(now, 1) {
+				sent++
+				h.judge(wait+need < took)
+				if wait+need < took {
+					won++
+				}
+				took = min(took, wait+need)
+			}
+			h.answered(took)
 		}
-		return sent
+		return sent, won
 	}
-	if n := sent(10_000, true); n < 450 || n > 550 {
-		t.Errorf("%d of 10,000 have a backup that wins, want 5 %%", n)
+	play(5000, 0)
+	if n, won := play(20_000, 0); n > 120 || won > 0 {
+		t.Errorf("%d of 20,000 have a backup that cannot win, want half a per cent; %d won", n, won)
 	}
-	sent(1000, false)
-	if n := sent(10_000, false); n < 20 || n > 70 {
-		t.Errorf("%d of 10,000 have a backup that loses, want half a per cent", n)
+	play(5000, 2)
+	if n, won := play(20_000, 2); won < 350 || won < n*4/10 {
+		t.Errorf("of 400 at a slow server %d have a backup that wins, and %d have one in all", won, n)
 	}
-	sent(5000, true)
-	if n := sent(10_000, true); n < 450 {
-		t.Errorf("%d of 10,000 have a backup that wins again", n)
+	play(5000, 0)
+	if n, _ := play(20_000, 0); n > 120 {
+		t.Errorf("%d of 20,000 have a backup when none can win any more", n)
 	}
 }
 

@@ -116,11 +116,13 @@ func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out 
 func (c *Core) countSent(now time.Duration, m Message, n int) {
 	if m.Kind == Push {
 		c.count.Pushed += uint64(n)
+		c.count.Carried += uint64(n)
 		return
 	}
 	c.governor.note(now, n)
 	if m.Tied {
 		c.count.Copied += uint64(n)
+		c.count.Carried += uint64(n)
 		return
 	}
 	c.count.Offered += uint64(n)
@@ -173,6 +175,7 @@ func (c *Core) onClaim(now time.Duration, from Peer, m Message, out []Effect) []
 		return c.send(from, Message{Kind: Deny, ID: r.id, Epoch: r.epoch}, out)
 	}
 	c.count.Granted++
+	c.count.Carried++
 	c.unqueue(r)
 	c.leaving.note(now)
 	c.move(now, r, from)

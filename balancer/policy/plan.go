@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -63,7 +64,15 @@ const (
 )
 
 // String is the end's name as configuration has it.
-func (e Ending) String() string { return [...]string{"complete", "start", "none"}[e] }
+func (e Ending) String() string { return endingNames[e] }
+
+var endingNames = [...]string{"complete", "start", "none"}
+
+// EndingNamed is the end of that name; false when there is none.
+func EndingNamed(name string) (Ending, bool) {
+	i := slices.Index(endingNames[:], name)
+	return Ending(max(i, 0)), i >= 0
+}
 
 // maxCopies is the most copies that one request can have.
 const maxCopies = 5

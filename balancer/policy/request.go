@@ -51,7 +51,6 @@ type Request struct {
 	repeats   int           // after what was begun and lost, or failed here
 	raced     bool          // copies were sent as soon as it came, or could not be
 	paid      int           // copies that the budget has paid and that are not sent yet
-	fee       int           // of the last backup, in hedging's own budget
 	returns   int           // no peer had a place for it: Paper
 	begun     time.Duration // first, in this epoch; 0: not that is known
 	first     Peer          // that began it

@@ -13,7 +13,15 @@ import "time"
 // its own kind refused too, and ends by its deadline.
 func (c *Core) sheds(now time.Duration, class Class, bytes int64, timeout time.Duration) bool {
 	old := c.queue.oldest(class)
-	return old != nil && c.tooOld(now, now-old.key, class, timeout) || c.full(class, bytes)
+	return old != nil && c.tooOld(now, now-old.key-c.meant(), class, timeout) || c.full(class, bytes)
+}
+
+// meant is how long a request waits here because it is to.
+func (c *Core) meant() time.Duration {
+	if c.cfg.Mode == Paper {
+		return c.cfg.Copies.After
+	}
+	return 0
 }
 
 // tooOld reports whether a queue whose oldest has that age is too long for who

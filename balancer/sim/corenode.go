@@ -36,17 +36,12 @@ type service struct {
 
 func (n *coreNode) name() policy.Peer { return peerOf(n.index, n.life) }
 
-// open begins a life. A node that nobody helps is given a queue without an
-// end: shedding would flatter it.
+// open begins a life.
 func (n *coreNode) open() {
-	s := &n.cfg.Scenario
-	cfg := policy.Config{Places: s.Places, Mode: modes[n.cfg.Policy], Timeout: n.cfg.Timeout, MessageCost: n.cfg.MessageCost}
-	if n.cfg.Policy == None {
-		cfg.Queue, cfg.ShedAge = 1<<20, n.cfg.Timeout
-	}
-	n.core = policy.NewCore(cfg)
-	n.chooser = choice.New(choice.Config{Core: n.core, Zone: s.zone(n.index), Rand: n.random.Float64})
-	n.zone = filters.Zone.Of(s.zone(n.index))
+	n.core = policy.NewCore(n.cfg.core())
+	zone := n.cfg.Scenario.zone(n.index)
+	n.chooser = choice.New(choice.Config{Core: n.core, Zone: zone, Rand: n.random.Float64})
+	n.zone = filters.Zone.Of(zone)
 	n.serving = make(map[*policy.Request]*service)
 	n.core.SetRoundTrip(2 * n.cfg.Delay)
 }
@@ -83,6 +78,7 @@ func (n *coreNode) handle(e event) {
 			n.out = n.core.NoAnswer(n.now, &e.job.Request, e.from, true, n.out)
 			break
 		}
+		e.job.away = true
 		n.end(e.job, answered)
 		n.out = n.core.Answered(n.now, &e.job.Request, e.from, n.out)
 	case wakes:
@@ -158,7 +154,8 @@ func (n *coreNode) finish(s *service, res policy.Result) {
 	took, owner := n.now-s.began, r.Owner()
 	n.spend(took, res != policy.Served || j.over)
 	switch {
-	case owner == 0 && res != policy.Broken: // else the core says what becomes of it
+	case owner == 0 && res == policy.Served && n.core.Awaits(r, 0, r.Epoch()): // else the core says what becomes of it
+		j.away = false
 		n.end(j, answered)
 	case owner != 0 && res != policy.Aborted:
 		if o := n.node(owner); o != nil {

@@ -94,6 +94,9 @@ func (c *cores) counts() (sum policy.Counts) {
 		for _, k := range append(slices.Clone(n.past), n.core.Counts()) {
 			sum.Control += k.Control
 			sum.Guests += k.Guests
+			sum.Carried += k.Carried
+			sum.Hedged += k.Hedged
+			sum.Won += k.Won
 		}
 	}
 	return sum

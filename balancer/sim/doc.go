@@ -8,14 +8,18 @@
 //
 // # Vocabulary
 //
-// A scenario is arrivals, services and faults; a policy is who decides:
+// A scenario is arrivals, services and faults; a policy is who decides, a mode of
+// policy.Core but for the last four:
 //
 //	none        every node for itself
 //	paper       the KECho paper's: after 2.5 s to the least loaded by reports
-//	            once a second (policy.Gate)
-//	push        to the best of 8 sampled, who may refuse (policy.Core)
-//	offers      late binding: offer, claim, grant (policy.Core)
-//	auto        what agents are to run: offers, or push (policy.Core)
+//	            once a second
+//	push        to the best of 8 sampled, who may refuse
+//	offers      late binding: offer, claim, grant
+//	auto        what agents are to run: offers, or push
+//	race        copies at once, at the owner and at peers
+//	hedge       auto, and a backup for what takes long
+//	speculative auto, and offers have the request with them
 //	p2c, least  references: by the last report alone, to the better of two at
 //	            random or to the least loaded of all (stock filters, no core)
 //	jsq         limit: the shortest queue, known perfectly, at no cost
@@ -45,7 +49,7 @@
 //
 // Memory grows with nodes x peers heard, and with requests (4 bytes each). The
 // network keeps the order of messages between two nodes; bodies cost nothing
-// but the delay. The reports of paper, p2c and least are heard by all at once.
+// but the delay. The reports of p2c and least are heard by all at once.
 //
 // The tests need no helper package.
 package sim

@@ -9,7 +9,6 @@ import (
 // job is one request of a client.
 type job struct {
 	policy.Request
-	ticket  policy.Ticket // of policy paper
 	arrived time.Duration
 	size    time.Duration
 	node    int           // its owner
@@ -18,6 +17,5 @@ type job struct {
 	away    bool // began last at a peer
 	over    bool
 	run     uint64        // that may finish: the limits
-	tried   uint64        // peers, by bits: policy paper
-	way     time.Duration // of the answer: policy paper
+	way     time.Duration // of the answer: p2c and least
 }

@@ -48,6 +48,12 @@ type Result struct {
 	Drawn float64 `json:"drawn"`
 	// Control is the messages per request that carry no request.
 	Control float64 `json:"control_messages"`
+	// Bodies is the messages per request that carry one.
+	Bodies float64 `json:"bodies"`
+	// Backups is the share of requests that had one under Hedge, and BackupsWon
+	// the share of those that were answered first.
+	Backups    float64 `json:"backups"`
+	BackupsWon float64 `json:"backups_won"`
 	// Reports is the load reports per request, besides what rides on messages:
 	// one for each node that hears one.
 	Reports float64 `json:"report_messages"`
@@ -133,6 +139,9 @@ func (r *Result) addCounts(c policy.Counts, requests int) {
 	n := float64(max(requests, 1))
 	r.Control = float64(c.Control) / n
 	r.Moved = float64(c.Guests) / n
+	r.Bodies = float64(c.Carried) / n
+	r.Backups = float64(c.Hedged) / n
+	r.BackupsWon = float64(c.Won) / float64(max(c.Hedged, 1))
 }
 
 // addCost adds what the messages of all requests cost.

@@ -16,19 +16,24 @@ type Policy string
 
 // The policies.
 const (
-	None    Policy = "none"
-	Paper   Policy = "paper"
-	Push    Policy = "push"
-	Offers  Policy = "offers"
-	Auto    Policy = "auto"
-	P2C     Policy = "p2c"
-	Least   Policy = "least"
-	JSQ     Policy = "jsq"
-	Central Policy = "central"
+	None        Policy = "none"
+	Paper       Policy = "paper"
+	Push        Policy = "push"
+	Offers      Policy = "offers"
+	Auto        Policy = "auto"
+	Race        Policy = "race"
+	Hedge       Policy = "hedge"
+	Speculative Policy = "speculative"
+	P2C         Policy = "p2c"
+	Least       Policy = "least"
+	JSQ         Policy = "jsq"
+	Central     Policy = "central"
 )
 
 // Policies is all of them.
-func Policies() []Policy { return []Policy{None, Paper, Push, Offers, Auto, P2C, Least, JSQ, Central} }
+func Policies() []Policy {
+	return []Policy{None, Paper, Push, Offers, Auto, Race, Hedge, Speculative, P2C, Least, JSQ, Central}
+}
 
 // Config is one run. Its zero values work but for Scenario and Policy.
 type Config struct {
@@ -50,6 +55,10 @@ type Config struct {
 	MessageCost time.Duration
 	// Timeout is how long a client waits. Zero: 5 s.
 	Timeout time.Duration
+	// Copies of requests under Paper, Race and Hedge.
+	Copies policy.Copies
+	// Unbounded lifts the budgets of copies, to show what they are for.
+	Unbounded bool
 	// Seed of the random streams.
 	Seed uint64
 	// Progress, when set, is called now and then with the share that is done.
@@ -89,8 +98,6 @@ func (cfg Config) Check() error {
 	switch {
 	case cfg.Nodes < 1:
 		return errors.New("there is no node")
-	case cfg.Policy == Paper && cfg.Nodes > MostPaper:
-		return fmt.Errorf("policy paper goes up to %d nodes", MostPaper)
 	case !(cfg.Seconds > 0) || cfg.Seconds > 1e6:
 		return errors.New("the time is not above 0, or over 1e6 s")
 	case !(cfg.Loss >= 0 && cfg.Loss < 1):
@@ -102,11 +109,11 @@ func (cfg Config) Check() error {
 	case !slices.Contains(Policies(), cfg.Policy):
 		return fmt.Errorf("there is no policy %q; there are %v", cfg.Policy, Policies())
 	}
+	if _, ours := policy.ModeNamed(string(cfg.Policy)); ours {
+		return cfg.core().Check()
+	}
 	return nil
 }
-
-// MostPaper is how many nodes there may be under Paper.
-const MostPaper = 64
 
 // cluster is the servers under one policy.
 type cluster interface {
@@ -126,8 +133,6 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		warm: cfg.length() / 10, until: cfg.length() + 2*cfg.Timeout}
 	var c cluster
 	switch cfg.Policy {
-	case Paper:
-		c = newGates(w)
 	case Central, JSQ:
 		c = newIdeal(w)
 	case P2C, Least:
@@ -147,5 +152,18 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	return r, nil
 }
 
-// modes of the core, by policy.
-var modes = map[Policy]policy.Mode{None: policy.Stay, Push: policy.Pushes, Offers: policy.Pull, Auto: policy.Auto}
+// core is the configuration of every node's core: the modes are called as the
+// policies are. Nodes that nobody helps, or late, have a queue without an end:
+// shedding would flatter them.
+func (cfg *Config) core() policy.Config {
+	core := policy.Config{Places: cfg.Scenario.Places, Timeout: cfg.Timeout, MessageCost: cfg.MessageCost, Copies: cfg.Copies}
+	core.Mode, _ = policy.ModeNamed(string(cfg.Policy))
+	if cfg.Policy == None || cfg.Policy == Paper {
+		core.Queue, core.ShedAge = 1<<20, cfg.Timeout
+	}
+	if cfg.Unbounded {
+		core.Budget = policy.Budget{Share: float64(core.Copies.Most) + 10, Rate: 1e6, Burst: 1e9}
+		core.Copies.Share = 1
+	}
+	return core
+}

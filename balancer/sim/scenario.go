@@ -47,6 +47,10 @@ type Scenario struct {
 	// Liar has one node (of 8) claim whatever it is offered, say that it began
 	// what it is sent, and answer nothing: its clients are served.
 	Liar bool
+	// Hiccup is the share of the services in which the server, and not the
+	// request, takes HiccupTime longer.
+	Hiccup     float64
+	HiccupTime time.Duration
 	// Reports is how often loads are reported in it, whatever Config.Reports is.
 	// Zero: as Config.Reports says.
 	Reports time.Duration
@@ -68,6 +72,7 @@ func Scenarios() []Scenario {
 		{Name: "liar", Base: .6, Liar: true},
 		{Name: "lognormal-.8", Base: .8, Dist: Lognormal}, {Name: "bimodal-.8", Base: .8, Dist: Bimodal},
 		{Name: "fixed-.9", Base: .9, Dist: Fixed},
+		{Name: "hiccups", Base: .4, Hiccup: .02, HiccupTime: 500 * time.Millisecond},
 		{Name: "paper-50", Base: .001, Hot: 1, HotAt: 50 * .038}, {Name: "paper-5x", Base: .001, Hot: 1, HotAt: 5},
 		{Name: "short-5ms", Base: .8, Places: 4, Service: 5 * time.Millisecond},
 		{Name: "short-1ms", Base: .8, Places: 8, Service: time.Millisecond},

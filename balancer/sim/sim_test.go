@@ -96,7 +96,7 @@ func TestRunErrors(t *testing.T) {
 		"nodes": func(c *Config) { c.Nodes = -1 }, "seconds": func(c *Config) { c.Seconds = -1 },
 		"loss": func(c *Config) { c.Loss = 1 }, "delay": func(c *Config) { c.Delay = -1 },
 		"policy": func(c *Config) { c.Policy = "magic" }, "scenario": func(c *Config) { c.Scenario = Scenario{} },
-		"paper": func(c *Config) { c.Policy, c.Nodes = Paper, 65 }, "nan": func(c *Config) { c.Seconds = math.NaN() },
+		"copies": func(c *Config) { c.Policy, c.Copies.Most = Race, 6 }, "nan": func(c *Config) { c.Seconds = math.NaN() },
 	} {
 		c := good
 		change(&c)

@@ -82,7 +82,7 @@ func (w *world) planArrival() {
 		a.node = (a.node + 1) % w.cfg.Nodes
 	}
 	j := &job{arrived: a.at, size: a.size, node: a.node}
-	j.Movable, j.Repeatable, j.Timeout = true, true, w.cfg.Timeout
+	j.Movable, j.Repeatable, j.Light, j.Timeout = true, true, true, w.cfg.Timeout
 	w.plan(event{at: a.at, what: arrives, job: j})
 }
 
@@ -106,7 +106,11 @@ func (w *world) takes(j *job, node int) time.Duration {
 	if w.cfg.Scenario.broken(node, w.now, w.cfg.length()) {
 		return time.Millisecond
 	}
-	return max(time.Duration(float64(j.size)/w.cfg.Scenario.speed(node)), 1)
+	took := max(time.Duration(float64(j.size)/w.cfg.Scenario.speed(node)), 1)
+	if s := &w.cfg.Scenario; s.Hiccup > 0 && w.faults.Float64() < s.Hiccup {
+		took += s.HiccupTime
+	}
+	return took
 }
 
 // begin notes that the server of a node began a job.

@@ -12,11 +12,11 @@ import (
 func printRows(w io.Writer, rows []row) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, strings.Join([]string{"SCENARIO", "POLICY", "P50 ms", "P99 ms", "P99.9 ms", "MEAN ms", "P99 x", "P99.9 x", "MEAN x",
-		"GOODPUT", "REFUSED", "LATE", "FAILED", "WASTED", "TWICE", "MOVED", "CONTROL", "REPORTS", "CPU %", ""}, "\t"))
+		"GOODPUT", "REFUSED", "LATE", "FAILED", "WASTED", "TWICE", "MOVED", "BODIES", "CONTROL", "REPORTS", "CPU %", ""}, "\t"))
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.3f\t%.4f\t%.4f\t%.4f\t%.4f\t%d\t%.3f\t%.2f\t%.2f\t%.2f\t\n",
+		fmt.Fprintf(t, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.3f\t%.4f\t%.4f\t%.4f\t%.4f\t%d\t%.3f\t%.2f\t%.2f\t%.2f\t%.2f\t\n",
 			r.name(), r.Policy, r.P50, r.P99, r.P999, r.Mean, r.RatioP99, r.RatioP999, r.RatioMean,
-			r.Goodput, r.Refused, r.Late, r.Failed, r.Wasted, r.Twice, r.Moved, r.Control, r.Reports, 100*r.CPU)
+			r.Goodput, r.Refused, r.Late, r.Failed, r.Wasted, r.Twice, r.Moved, r.Bodies, r.Control, r.Reports, 100*r.CPU)
 	}
 	return t.Flush()
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"kecho/balancer/policy"
 	"kecho/balancer/sim"
 )
 
@@ -58,12 +59,17 @@ func wanted(c *cli.Context) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	copies, err := wantedCopies(c)
+	if err != nil {
+		return plan{}, err
+	}
 	p := plan{policies: policies}
 	for _, s := range scenarios {
 		for _, name := range p.run() {
 			cfg := sim.Config{
 				Scenario: s, Policy: name, Nodes: c.Int("nodes"), Seconds: c.Float64("seconds"), Delay: c.Duration("delay"),
 				Loss: c.Float64("loss"), Reports: c.Duration("reports"), Seed: c.Uint64("seed"), MessageCost: c.Duration("message-cost"),
+				Copies: copies, Unbounded: c.Bool("unbounded"),
 			}
 			if err := cfg.Check(); err != nil {
 				return plan{}, usagef("%s under %s: %v", s.Name, name, err)
@@ -72,6 +78,15 @@ func wanted(c *cli.Context) (plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// wantedCopies is how requests are copied.
+func wantedCopies(c *cli.Context) (policy.Copies, error) {
+	ends, ok := policy.EndingNamed(c.String("cancel"))
+	if !ok {
+		return policy.Copies{}, usagef("--cancel %q: want complete, start or none", c.String("cancel"))
+	}
+	return policy.Copies{Most: c.Int("copies"), Cancel: ends}, nil
 }
 
 // run is the policies that each scenario is simulated under.
@@ -103,9 +118,6 @@ func wantedPolicies(c *cli.Context, scenarios []sim.Scenario) (policies []sim.Po
 		default:
 			return nil, usagef("there is no policy %q; there are %s", name, policyNames())
 		}
-	}
-	if n := c.Int("nodes"); n > sim.MostPaper && slices.Contains(policies, sim.Paper) {
-		return nil, usagef("--policy paper goes up to %d nodes: name the policies without it, or fewer than --nodes %d", sim.MostPaper, n)
 	}
 	return unique(policies), nil
 }
