@@ -40,9 +40,11 @@ type Agent struct {
 	started time.Time
 	state   atomic.Pointer[api.State]
 	report  report
+	outward outward
 
 	// Made by New.
 	gauges      *gauges.Table
+	load        *appLoad
 	news        *news.Log
 	certificate *balancer.Certificate // for clients; nil: plaintext
 
@@ -59,11 +61,11 @@ type Agent struct {
 // sockets are what an agent listens on. Gossip is the registry's own.
 type sockets struct {
 	http, admin, link net.Listener
-	unix              net.Listener // nil: none
+	unix, check       net.Listener // nil: none
 }
 
 func (s *sockets) close() {
-	for _, l := range []net.Listener{s.http, s.admin, s.link, s.unix} {
+	for _, l := range []net.Listener{s.http, s.admin, s.link, s.unix, s.check} {
 		if l != nil {
 			l.Close()
 		}
@@ -101,6 +103,7 @@ func New(cfg Config) (*Agent, error) {
 	if err := a.makeGauges(); err != nil {
 		return nil, err
 	}
+	a.load = &appLoad{feed: a.gauges.Feed, log: a.log, keep: a.cfg.PassLoad, bad: make(map[string]bool)}
 	a.metrics = metrics.New(metrics.Config{Snapshot: a.snapshot, Version: a.cfg.Version})
 	a.setState(api.Starting)
 	return a, nil
@@ -127,7 +130,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"gossip", a.runGossip},
 		{"peers", a.watchPeers},
 		{"gauges", a.gauges.Run},
+		{"agent check", a.serveAgentCheck},
 		{"load reports", a.runReports},
+		{"load URL", a.pollLoad},
 		{"balancer", a.balancer.Run},
 		{"http", a.serveHTTP},
 	}, a.drain)
@@ -146,6 +151,11 @@ func (a *Agent) open() error {
 	}
 	if a.cfg.Socket != "" {
 		if a.socket.unix, err = openSocket(a.cfg.Network, a.cfg.Socket); err != nil {
+			return err
+		}
+	}
+	if a.cfg.AgentCheck != "" {
+		if a.socket.check, err = listen(a.cfg.Network, "--agent-check", a.cfg.AgentCheck); err != nil {
 			return err
 		}
 	}
@@ -215,6 +225,7 @@ func (a *Agent) makeBalancer() (err error) {
 		RTT:    a.links.RTT,
 		Trust:  a.cfg.Trust,
 		Copies: a.cfg.Copies, Timeout: a.cfg.Timeout, Logger: a.log,
+		Load: a.load.hear,
 		Observe: func(route balancer.Route, status int, took time.Duration) {
 			a.metrics.Observe(metrics.Route(route), status, took)
 		},
@@ -267,10 +278,14 @@ func (a *Agent) announceStart() {
 }
 
 func (a *Agent) addresses() Addresses {
-	return Addresses{
+	at := Addresses{
 		HTTP: a.socket.http.Addr().String(), Admin: a.socket.admin.Addr().String(),
 		Gossip: a.registry.Addr(), Link: a.socket.link.Addr().String(),
 	}
+	if a.socket.check != nil {
+		at.AgentCheck = a.socket.check.Addr().String()
+	}
+	return at
 }
 
 // drain is the first step of the end. Where a part has failed there is nothing

@@ -36,7 +36,8 @@
 //     has what it reads, and what applications say, as gauges of
 //     resmgr/monitor; thresholds on them raise overflow in the balancer, so
 //     that requests go to peers although there are places here, submit events,
-//     and call webhooks.
+//     and call webhooks. load.go hears what the application says of its load
+//     (agent/orca), outward.go tells who stands before the agent.
 //   - agent opens the channels, reports the load and answers the API
 //     (agent/api, agent/metrics).
 //

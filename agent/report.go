@@ -42,7 +42,7 @@ func (r *report) store(s host.Sample) {
 		if !ok {
 			v = math.NaN()
 		}
-		at.Store(math.Float64bits(v))
+		setFloat(at, v)
 	}
 	cpu, ok := s.WorseCPU()
 	set(&r.cpu, cpu, ok)
@@ -52,9 +52,12 @@ func (r *report) store(s host.Sample) {
 
 // share is what was read; false when it was not.
 func share(at *atomic.Uint64) (float64, bool) {
-	v := math.Float64frombits(at.Load())
+	v := floatOf(at)
 	return v, !math.IsNaN(v)
 }
+
+func floatOf(at *atomic.Uint64) float64     { return math.Float64frombits(at.Load()) }
+func setFloat(at *atomic.Uint64, v float64) { at.Store(math.Float64bits(v)) }
 
 // describe appends what is stamped on every event of this node.
 func (a *Agent) describe(attrs channel.Attrs) channel.Attrs {
@@ -76,6 +79,7 @@ func (a *Agent) runReports(ctx context.Context) error {
 	var said channel.Attrs
 	var at time.Time
 	for {
+		a.noteLoad()
 		if now := time.Now(); now.Sub(at) >= reportEvery {
 			sample, err := a.cfg.Host.Read(ctx)
 			if err != nil && ctx.Err() == nil {
@@ -85,6 +89,7 @@ func (a *Agent) runReports(ctx context.Context) error {
 			if err := a.feedGauges(sample); err != nil {
 				return err
 			}
+			a.noteReport(now)
 			at, said = now, a.balancer.Describe(nil)
 			a.submitReport(ctx)
 		} else if load := a.balancer.Describe(nil); !sameLoad(load, said) {

@@ -25,7 +25,7 @@ func (a *Agent) serveHTTP(ctx context.Context) error {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Handler:           a.balancer,
+		Handler:           a.front(),
 		Protocols:         &protocols,
 		ConnContext:       balancer.GuardContext,
 		ReadHeaderTimeout: 5 * time.Second,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -52,6 +53,10 @@ type Config struct {
 	// RTT is the round trip to a peer, as its link measures it; 0: not known.
 	// Nil: no round trip to speak of.
 	RTT func(peer channel.NodeID) time.Duration
+	// Load, when set, is called with the end-to-end fields of each final answer
+	// of the web server, also to a peer's request, and may take some out. It
+	// must not block.
+	Load func(header http.Header)
 	// Observe, when set, is called once for each request that was answered
 	// here or for a peer. It must not block.
 	Observe func(route Route, status int, took time.Duration)
@@ -125,7 +130,7 @@ func New(cfg Config) (*Balancer, error) {
 	var err error
 	b.upstream, err = newUpstream(upstreamConfig{
 		URL: cfg.Upstream, Dial: cfg.Dial, HeaderTimeout: cfg.Timeout,
-		Idle: cfg.Limits.Hard, Changed: b.gate.setUp, Log: cfg.Logger,
+		Idle: cfg.Limits.Hard, Changed: b.gate.setUp, Log: cfg.Logger, Load: cfg.Load,
 	})
 	if err != nil {
 		return nil, err

@@ -56,6 +56,9 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		inbound(res.Header)
+		if u.load != nil {
+			u.load(res.Header)
+		}
 		sent.answered(w, r, res.Header)
 		return sent.blame(passOn(w, res, sent.beside(res.Body)))
 	case !upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):

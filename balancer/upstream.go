@@ -53,6 +53,8 @@ type upstreamConfig struct {
 	// Changed, when set, is told whether the web server can be reached each
 	// time that this changes, one call at a time. It must not block.
 	Changed func(up bool)
+	// Load, when set, is told the fields of each final answer but 101.
+	Load func(header http.Header)
 	// Log hears that the web server went and came. Zero: nobody.
 	Log *slog.Logger
 }
@@ -66,7 +68,8 @@ type upstream struct {
 	tls        *tls.Config // nil: plaintext
 	client     *h1.Client
 	changed    func(up bool)
-	telling    sync.Mutex // one call of changed at a time, the latest last
+	telling    sync.Mutex               // one call of changed at a time, the latest last
+	load       func(header http.Header) // nil: nobody
 	websockets *websockets
 	log        *slog.Logger
 	down       atomic.Bool
@@ -107,6 +110,7 @@ func newUpstream(cfg upstreamConfig) (*upstream, error) {
 		dial:     cfg.Dial,
 		connect:  cfg.ConnectTimeout,
 		changed:  cfg.Changed,
+		load:     cfg.Load,
 		log:      cfg.Log,
 		wentDown: make(chan struct{}, 1),
 

@@ -47,12 +47,13 @@ var importTable = map[string]imports{
 	"agent": {
 		ours: []string{
 			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
-			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news",
+			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 	},
 	"agent/api":     {ours: []string{"agent/news", "resmgr/monitor"}, modules: []string{huma}},
 	"agent/gauges":  {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
 	"agent/news":    {},
+	"agent/orca":    {ours: []string{"resmgr/monitor"}},
 	"agent/metrics": {modules: []string{prometheus}},
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},

@@ -221,6 +221,17 @@ func (t *Table) forgetLocked() bool {
 	return false
 }
 
+// Value is a gauge's; false while it is absent.
+func (t *Table) Value(key monitor.Key) (v float64, ok bool) {
+	t.mu.Lock()
+	e := t.entries[key]
+	t.mu.Unlock()
+	if e == nil {
+		return 0, false
+	}
+	return e.gauge.Value()
+}
+
 // Gauges is all of them, by name.
 func (t *Table) Gauges() []api.Gauge {
 	t.mu.Lock()

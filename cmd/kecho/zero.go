@@ -25,6 +25,7 @@ var (
 		{"hard-limit", "want at least 1"},
 		{"queue", "want at least 1"},
 		{"queue-age", "want more than 0"},
+		{"load-every", "want 100ms to 1h"},
 		{"copies", "want 1, 2 or 3"},
 		{"timeout", "want more than 0"},
 		{"drain-timeout", "want more than 0"},

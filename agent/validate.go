@@ -1,0 +1,224 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"time"
+
+	"kecho/balancer"
+)
+
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+
+// Validate says everything that is wrong with the configuration, joined, each
+// with the flag that says it and what to write instead; nil when New would
+// take it.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	errs := []error{c.validateName(), c.validateUpstream(), c.validateKeys(), c.validateLimits()}
+	for _, a := range []struct{ flag, addr string }{
+		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind},
+	} {
+		errs = append(errs, validateAddress(a.flag, a.addr))
+	}
+	if !c.linkBeside { // else it is as right as --bind
+		errs = append(errs, validateAddress("--link", c.Link))
+	}
+	if c.AgentCheck != "" {
+		errs = append(errs, validateAddress("--agent-check", c.AgentCheck))
+	}
+	for _, seed := range c.Join {
+		errs = append(errs, validateAddress("--join", seed))
+	}
+	return errors.Join(append(errs, c.validateSocket(), c.validateLoad(), c.validateAdvertise(), c.validateExposure(), c.validateDistinct())...)
+}
+
+// maxCluster is what every packet of gossip has room for.
+const maxCluster = 32
+
+func (c Config) validateName() error {
+	if !nodeName.MatchString(c.Name) {
+		return fmt.Errorf("--name %.80q: want 1 to 63 letters, digits, dots, dashes and underscores, such as web1", c.Name)
+	}
+	if !nodeName.MatchString(c.Cluster) || len(c.Cluster) > maxCluster {
+		return fmt.Errorf("--cluster %.80q: want 1 to %d letters, digits, dots, dashes and underscores", c.Cluster, maxCluster)
+	}
+	return nil
+}
+
+func (c Config) validateUpstream() error {
+	if c.Upstream == "" {
+		return errors.New("--upstream is missing: the web server to stand before, such as http://127.0.0.1:9000")
+	}
+	origin, err := balancer.ParseOrigin(c.Upstream)
+	if err != nil {
+		return fmt.Errorf("--upstream %.200q: %w", c.Upstream, err)
+	}
+	if origin.Network == "tcp" && sameAddress(origin.Address, c.Listen) {
+		return fmt.Errorf("--upstream %s is this agent's own --listen %s: every request would come back for ever; point it at the web server", c.Upstream, c.Listen)
+	}
+	return nil
+}
+
+// sameAddress reports whether dialing a reaches what listens on b, as far as
+// the text says.
+func sameAddress(a, b string) bool {
+	ahost, aport, err1 := net.SplitHostPort(a)
+	bhost, bport, err2 := net.SplitHostPort(b)
+	if err1 != nil || err2 != nil || aport != bport || aport == "0" {
+		return false
+	}
+	local := func(host string) bool { return host == "localhost" || host == "" || host == "0.0.0.0" || host == "::" }
+	return ahost == bhost || (isLoopback(ahost) && local(bhost)) || (local(ahost) && isLoopback(bhost)) || (local(ahost) && local(bhost))
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+func (c Config) validateKeys() error {
+	var errs []error
+	switch len(c.Key) {
+	case 0, 16, 24, 32:
+	default:
+		errs = append(errs, fmt.Errorf("--key holds %d bytes: want base64 of 16, 24 or 32 bytes, as `head -c 32 /dev/urandom | base64` makes them", len(c.Key)))
+	}
+	if set := c.CA != "" || c.Cert != "" || c.CertKey != ""; set && (c.CA == "" || c.Cert == "" || c.CertKey == "") {
+		errs = append(errs, errors.New("--ca, --cert and --cert-key go together: give all three, or none"))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key go together: give both, or none"))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) validateLimits() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.SoftLimit > 0, "--soft-limit %d: want at least 1", c.SoftLimit)
+	check(c.HardLimit >= c.SoftLimit, "--hard-limit %d is below --soft-limit %d: above the soft limit requests may go elsewhere, above the hard one nothing more is taken", c.HardLimit, c.SoftLimit)
+	check(c.HardLimit <= 1e6, "--hard-limit %d: want at most 1000000", c.HardLimit)
+	check(c.Queue > 0, "--queue %d: want at least 1", c.Queue)
+	check(c.QueueAge > 0, "--queue-age %v: want more than 0", c.QueueAge)
+	check(c.ForwardAfter >= 0, "--forward-after %v: want 0 or more", c.ForwardAfter)
+	check(c.Copies >= 1 && c.Copies <= 3, "--copies %d: want 1, 2 or 3", c.Copies)
+	check(c.Timeout > 0, "--timeout %v: want more than 0", c.Timeout)
+	check(c.Timeout <= 0 || c.ForwardAfter < c.Timeout, "--forward-after %v is not below --timeout %v: no request would ever be forwarded", c.ForwardAfter, c.Timeout)
+	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
+	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)
+	_, err := c.thresholds()
+	errs = append(errs, err)
+	return errors.Join(errs...)
+}
+
+func validateAddress(flag, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%s %.200q: want host:port, such as %s", flag, addr, exampleOf(flag))
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%s %.200q: the port is not a number from 0 to 65535", flag, addr)
+	}
+	if flag == "--join" && (host == "" || port == "0") {
+		return fmt.Errorf("%s %.200q: want the host and the gossip port of a member, such as %s", flag, addr, exampleOf(flag))
+	}
+	return nil
+}
+
+// exampleOf is an address that an address flag could be given.
+func exampleOf(flag string) string {
+	switch flag {
+	case "--listen":
+		return "127.0.0.1:8080"
+	case "--admin":
+		return "127.0.0.1:7940"
+	case "--bind":
+		return "127.0.0.1:7946"
+	case "--join":
+		return "10.0.0.5:7946"
+	case "--agent-check":
+		return "127.0.0.1:7950"
+	}
+	return "127.0.0.1:7947" // --link
+}
+
+// maxSocket is what the path of a Unix socket has room for.
+const maxSocket = 107
+
+func (c Config) validateSocket() error {
+	if c.Socket != "" && (!filepath.IsAbs(c.Socket) || len(c.Socket) > maxSocket) {
+		return fmt.Errorf("--socket %.200q: want the path of a Unix socket, from the root and with at most %d bytes, such as /run/kecho/api.sock", c.Socket, maxSocket)
+	}
+	return nil
+}
+
+func (c Config) validateLoad() error {
+	var errs []error
+	if u, err := url.Parse(c.LoadURL); c.LoadURL != "" && (err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, fmt.Errorf("--load-url %.200q: want http://host:port/path or https://host:port/path", c.LoadURL))
+	}
+	if c.LoadEvery < 100*time.Millisecond || c.LoadEvery > time.Hour {
+		errs = append(errs, fmt.Errorf("--load-every %v: want 100ms to 1h", c.LoadEvery))
+	}
+	if c.ORCA && c.PassLoad {
+		errs = append(errs, errors.New("--orca and --pass-load: an answer has one load report: this node's or the web server's"))
+	}
+	return errors.Join(errs...)
+}
+
+// validateAdvertise refuses to tell others an address that is not known yet.
+func (c Config) validateAdvertise() error {
+	if c.Advertise == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Advertise); err == nil {
+		return fmt.Errorf("--advertise %.80q: want a host without a port; the ports are those of --bind and --link", c.Advertise)
+	}
+	if _, port, err := net.SplitHostPort(c.Bind); err != nil || port != "0" {
+		return nil
+	}
+	return fmt.Errorf("--advertise %.80s needs a port in --bind: others cannot be told one that the system will choose", c.Advertise)
+}
+
+// validateExposure refuses to be reachable from elsewhere without keys.
+func (c Config) validateExposure() error {
+	if c.Insecure || (len(c.Key) > 0 && c.Cert != "") {
+		return nil
+	}
+	for _, a := range []struct{ flag, addr string }{{"--bind", c.Bind}, {c.linkFlag(), c.Link}} {
+		if host, _, err := net.SplitHostPort(a.addr); err == nil && !isLoopback(host) {
+			return fmt.Errorf("%s %s can be reached from other machines, and there are no keys: give --key, --ca, --cert and --cert-key, or say --insecure on a network that you trust", a.flag, a.addr)
+		}
+	}
+	return nil
+}
+
+// validateDistinct refuses one TCP address for two purposes.
+func (c Config) validateDistinct() error {
+	addrs := []struct{ flag, addr string }{
+		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {c.linkFlag(), c.Link},
+		{"--agent-check", c.AgentCheck},
+	}
+	for i, a := range addrs {
+		for _, b := range addrs[:i] {
+			if sameAddress(a.addr, b.addr) {
+				return fmt.Errorf("%s and %s are both %s: give each its own port", b.flag, a.flag, a.addr)
+			}
+		}
+	}
+	return nil
+}
