@@ -42,6 +42,7 @@ var importTable = map[string]imports{
 	"balancer/choice":     {ours: []string{"channel", "filters", "balancer/policy"}},
 	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy", "balancer/choice"}},
 	"resmgr":              {ours: []string{"channel", "filters", "resmgr/monitor"}},
+	"resmgr/journal":      {ours: []string{"channel", "resmgr"}, modules: []string{bbolt}},
 	"resmgr/monitor":      {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
@@ -77,6 +78,7 @@ const (
 	memberlist = "github.com/hashicorp/memberlist"
 	gopsutil   = "github.com/shirou/gopsutil/v3"
 	urfave     = "github.com/urfave/cli/v2"
+	bbolt      = "go.etcd.io/bbolt"
 	httpguts   = "golang.org/x/net/http/httpguts"
 	gonum      = "gonum.org/v1/plot"
 	prometheus = "github.com/prometheus"
