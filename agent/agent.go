@@ -15,7 +15,6 @@ import (
 	"kecho/agent/metrics"
 	"kecho/agent/news"
 	"kecho/balancer"
-	"kecho/balancer/policy"
 	"kecho/channel"
 	"kecho/channel/link"
 	"kecho/channel/registry"
@@ -217,14 +216,10 @@ func (a *Agent) makeRegistry(id channel.NodeID) error {
 func (a *Agent) makeBalancer() (err error) {
 	a.balancer, err = balancer.New(balancer.Config{
 		Name: a.cfg.Name, Upstream: a.cfg.Upstream, Data: a.data,
-		Dial: a.cfg.Network.Dial,
-		Limits: policy.Limits{
-			Soft: a.cfg.SoftLimit, Hard: a.cfg.HardLimit, Queue: a.cfg.Queue,
-			QueueAge: a.cfg.QueueAge, ForwardAfter: a.cfg.ForwardAfter,
-		},
+		Dial:   a.cfg.Network.Dial,
+		Policy: a.cfg.core(),
 		RTT:    a.links.RTT,
-		Trust:  a.cfg.Trust,
-		Copies: a.cfg.Copies, Timeout: a.cfg.Timeout, Logger: a.log,
+		Trust:  a.cfg.Trust, Timeout: a.cfg.Timeout, Logger: a.log,
 		Load: a.load.hear,
 		Observe: func(route balancer.Route, status int, took time.Duration) {
 			a.metrics.Observe(metrics.Route(route), status, took)

@@ -66,11 +66,15 @@ type Config struct {
 	// QueueAge is how long the oldest waiting request may have waited before
 	// new ones are refused. Zero: 500 ms.
 	QueueAge time.Duration
-	// ForwardAfter is how long a request waits for a local place before it
-	// may go to a peer. Zero: at once.
+	// Policy is how requests find a server: auto, offers, push, none or paper;
+	// docs/operate.md says what each does. Zero: auto.
+	Policy string
+	// ForwardAfter is how long a request waits for a local place before the
+	// policy paper moves it. Zero: 2.5 s.
 	ForwardAfter time.Duration
-	// Copies is how many peers get a request; the first answer wins. Only
-	// requests that may be repeated are ever copied. Zero: 1; at most 3.
+	// Copies is how many peers get a request by the policy paper; the first
+	// answer wins. Only requests that may be repeated are ever copied. Zero: 1;
+	// at most 3.
 	Copies int
 	// Overflow are conditions, with commas between them, while one of which
 	// holds requests go to peers that have room although there are places
@@ -141,8 +145,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.HardLimit, c.SoftLimit)
 	setDefault(&c.Queue, max(16*c.HardLimit, 1024))
 	setDefault(&c.QueueAge, 500*time.Millisecond)
-	setDefault(&c.Copies, 1)
 	setDefault(&c.LoadEvery, time.Second)
+	setDefault(&c.Policy, "auto")
 	setDefault(&c.Timeout, 30*time.Second)
 	setDefault(&c.DrainTimeout, 30*time.Second)
 	if c.Logger == nil {

@@ -46,7 +46,10 @@ func TestValidate(t *testing.T) {
 		{"hard below soft", func(c *Config) { c.SoftLimit, c.HardLimit = 9, 3 }, "--hard-limit 3 is below --soft-limit 9"},
 		{"a negative limit", func(c *Config) { c.SoftLimit = -1 }, "--soft-limit -1"},
 		{"too many copies", func(c *Config) { c.Copies = 4 }, "--copies 4"},
-		{"a wait beyond the timeout", func(c *Config) { c.ForwardAfter = time.Minute }, "no request would ever be forwarded"},
+		{"copies for nobody", func(c *Config) { c.Copies = 2 }, "--copies 2 goes with --policy paper"},
+		{"a wait for nobody", func(c *Config) { c.ForwardAfter = time.Second }, "--forward-after 1s goes with --policy paper"},
+		{"a policy that is none", func(c *Config) { c.Policy = "best" }, `--policy "best": want one of auto, offers, push, none, paper`},
+		{"a wait beyond the timeout", func(c *Config) { c.Policy, c.ForwardAfter = "paper", time.Minute }, "no request would ever be forwarded"},
 		{"two conditions", func(c *Config) {
 			c.Overflow = "cpu > 0.85 cancel < 0.7, rate(load1, 10s) > 5 cancel < 1,leaky(throttled, 0.1/s) > 0.5 cancel < 0.1"
 		}, ""},

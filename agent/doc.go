@@ -5,16 +5,16 @@
 //
 // An agent runs beside each web server of a cluster and stands before it. A
 // request that the server has a place for goes there and nowhere else. When
-// all places are taken, the request goes as an event to the least loaded peer,
-// whose agent has its own web server answer; the answer comes back as events.
-// There is no central balancer and no control plane: agents meet on event
+// all places are taken, the request is offered to a few peers, and goes as an
+// event to the first that has a place: its agent has its own web server answer,
+// and the answer comes back as events. There is no central balancer and no control plane: agents meet on event
 // channels.
 //
 //	       client                                   peers
 //	         |                                        |
 //	     balancer  --- data channel ------------+     |
 //	     |      |                               |     |
-//	web server  gate, queue                   channel --- filters
+//	web server  core, queue                   channel --- filters
 //	                                            |
 //	host feed --- load reports --- monitoring --+-- links     (who can be used)
 //	                                            +-- registry  (who exists)
@@ -29,7 +29,7 @@
 //     an IN-filter what is let in. What a node describes itself with, its load
 //     first, is stamped on every event.
 //   - filters has the stock filters.
-//   - balancer decides, with the pure state machines of balancer/policy, what
+//   - balancer decides, with the pure core of balancer/policy, what
 //     runs here and what goes elsewhere, and carries bodies of any size both
 //     ways with bounded memory.
 //   - resmgr/monitor/host reads the machine and the container. agent/gauges
@@ -41,7 +41,7 @@
 //   - agent opens the channels, reports the load and answers the API
 //     (agent/api, agent/metrics).
 //
-// The path of one request: balancer.ServeHTTP, gate, then either the web
+// The path of one request: balancer.ServeHTTP, core, then either the web
 // server (local.go), or forward.go -> channel.Submit -> link.Send, and at the
 // peer link's reader -> channel -> balancer's serve.go -> its web server, and
 // back.

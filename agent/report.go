@@ -104,13 +104,8 @@ func (a *Agent) runReports(ctx context.Context) error {
 	}
 }
 
-// hearReport has a request that waits here go to a peer that says it has room.
-func (a *Agent) hearReport(e *channel.Event) {
-	load, capacity, draining := loadOf(e.From)
-	if load != nil && *load < 1 && capacity > 0 && !draining {
-		a.balancer.PeerHasRoom()
-	}
-}
+// hearReport has the balancer know how its peers are.
+func (a *Agent) hearReport(e *channel.Event) { a.balancer.Hear(e.ID.Source, e.From) }
 
 func sameLoad(a, b channel.Attrs) bool {
 	if len(a) != len(b) {

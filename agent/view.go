@@ -138,7 +138,10 @@ func (a *Agent) snapshot() metrics.Snapshot {
 		Copies: map[string]uint64{
 			"answered": s.CopiesAnswered, "busy": s.CopiesBusy, "lost": s.CopiesLost, "silent": s.CopiesSilent, "late": s.Late,
 		},
-		DuplicatesDropped: s.Duplicates, Cancels: s.Cancels,
+		DuplicatesDropped: s.Duplicates, Cancels: s.Cancels, Control: s.Control, Wasted: s.WastedTime,
+		Moves: map[string]uint64{
+			"offer": s.Offers, "claim": s.Claims, "late_claim": s.LateClaims, "grant": s.Grants, "push": s.Pushes, "refusal": s.Refused,
+		},
 		Members: gossip.Peers[registry.Alive], RejoinAttempts: uint64(gossip.Rejoins),
 	}
 	for _, m := range a.members() {

@@ -27,11 +27,9 @@ type Config struct {
 	// Data is the channel that overflow goes by. The balancer sets its
 	// filters. Nil: there are no peers.
 	Data *channel.Channel
-	// Limits are the gate's; they must pass their Check.
-	Limits policy.Limits
-	// Copies is how many peers are asked to serve a request that may be
-	// repeated. Zero: 1.
-	Copies int
+	// Policy is the core's configuration; it must pass its Check. Its Timeout
+	// and Silence are those below.
+	Policy policy.Config
 	// Timeout is how long a request may take, from its arrival, until the head
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.
@@ -83,8 +81,9 @@ type Balancer struct {
 	log       *slog.Logger
 	upstream  *upstream
 	rewriter  *rewriter
-	gate      *gate
+	desk      *desk
 	data      *channel.Channel
+	self      channel.NodeID // zero without a channel
 	calls     *calls
 	chosen    *filters.Chosen
 	first     *filters.FirstAnswer
@@ -95,21 +94,17 @@ type Balancer struct {
 	wg        sync.WaitGroup // what serves peers
 	base      context.Context
 	stop      context.CancelCauseFunc
-
-	budgetMu sync.Mutex
-	budget   policy.Budget // guarded by budgetMu
 }
 
 // New checks cfg and starts nothing. Before and after Run requests are served
 // here or not at all: no peer is asked, and none is served.
 func New(cfg Config) (*Balancer, error) {
-	if err := cfg.Limits.Check(); err != nil {
+	if err := cfg.Policy.Check(); err != nil {
 		return nil, fmt.Errorf("balancer: %w", err)
 	}
 	if cfg.Name == "" {
 		return nil, errors.New("balancer: the node has no name")
 	}
-	setDefault(&cfg.Copies, 1)
 	setDefault(&cfg.Timeout, 30*time.Second)
 	setDefault(&cfg.Silence, 500*time.Millisecond)
 	setDefault(&cfg.Stall, 30*time.Second)
@@ -120,17 +115,22 @@ func New(cfg Config) (*Balancer, error) {
 	b := &Balancer{
 		cfg: cfg, log: cfg.Logger, data: cfg.Data,
 		rewriter:  newRewriter(cfg.Name, cfg.Trust),
-		gate:      newGate(cfg.Limits),
-		calls:     newCalls(),
+		calls:     newCalls(cfg.PerPeer),
 		chosen:    filters.NewChosen(filters.ChosenConfig{}),
 		first:     filters.NewFirstAnswer(filters.FirstAnswerConfig{Heads: []channel.Type{typeAnswer}, Parts: []channel.Type{typeAnswerBody}}),
 		exchanges: newExchanges(),
 	}
+	if cfg.Data != nil {
+		b.self = cfg.Data.NextID().Source
+	}
+	cfg.Policy.Timeout, cfg.Policy.Silence = cfg.Timeout, cfg.Silence
+	b.desk = newDesk(cfg.Policy, filters.Where(b.hasRoom))
+	b.desk.errands, b.desk.rtt = b.runErrands, cfg.RTT
 	b.base, b.stop = context.WithCancelCause(context.Background())
 	var err error
 	b.upstream, err = newUpstream(upstreamConfig{
 		URL: cfg.Upstream, Dial: cfg.Dial, HeaderTimeout: cfg.Timeout,
-		Idle: cfg.Limits.Hard, Changed: b.gate.setUp, Log: cfg.Logger, Load: cfg.Load,
+		Idle: max(cfg.Policy.Places, cfg.Policy.Hard), Changed: b.desk.setUp, Log: cfg.Logger, Load: cfg.Load,
 	})
 	if err != nil {
 		return nil, err
@@ -165,12 +165,15 @@ func (b *Balancer) Run(ctx context.Context) error {
 		defer leave()
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { b.gate.run(ctx) })
+	wg.Go(func() { b.desk.run(ctx) })
 	wg.Go(func() { b.upstream.run(ctx) })
 	<-ctx.Done()
 	b.calls.stop()
-	b.exchanges.close()
+	all := b.exchanges.close()
 	b.stop(errStopped)
+	for _, x := range all {
+		b.dismiss(x) // what waits
+	}
 	wg.Wait()
 	b.wg.Wait()
 	b.upstream.client.CloseIdle() // those of the last exchanges
@@ -179,24 +182,25 @@ func (b *Balancer) Run(ctx context.Context) error {
 
 // Drain says that peers' requests are refused from now on. Those that are
 // being served go on, and so do this node's own.
-func (b *Balancer) Drain() { b.gate.drain() }
+func (b *Balancer) Drain() { b.desk.drain() }
 
 // SetOverflow says whether this server has too much to do although it has
 // places. While it has, requests that may move go to peers that have room, and
 // are served here only when none has; no peer's requests are taken. It does
 // not block.
-func (b *Balancer) SetOverflow(raised bool) { b.gate.setOverflow(raised) }
+func (b *Balancer) SetOverflow(raised bool) { b.desk.setOverflow(raised) }
 
-// PeerHasRoom says that a peer was heard to have a free place: a request that
-// waits here is offered to the peers at once. It does not block.
-func (b *Balancer) PeerHasRoom() { b.gate.peerRoom() }
+// Hear notes what a peer says of itself, elsewhere than on the data channel. It
+// does not block.
+func (b *Balancer) Hear(peer channel.NodeID, attrs channel.Attrs) { b.desk.hear(peer, attrs) }
 
 // Describe appends what peers need to know of this node: its load, its
-// capacity and whether it is draining. It is meant for Node.DescribeFunc.
+// capacity, how long its web server takes, and whether it is draining. It is
+// meant for Node.DescribeFunc.
 func (b *Balancer) Describe(attrs channel.Attrs) channel.Attrs {
-	s := b.gate.state()
-	attrs = append(attrs, filters.Load.Of(s.Load()), filters.Capacity.Of(int64(s.Capacity())))
-	if s.Draining {
+	r, draining := b.desk.report()
+	attrs = append(attrs, filters.Load.Of(r.Load), filters.Capacity.Of(int64(r.Places)), filters.Service.Of(r.Service.Seconds()))
+	if draining {
 		attrs = append(attrs, filters.Draining.Of(true))
 	}
 	return attrs
@@ -207,6 +211,7 @@ func (b *Balancer) join() (func(), error) {
 	b.data.SetOut(b.outFilter())
 	b.data.SetIn(b.inFilter())
 	handlers := map[channel.Type]channel.Handler{
+		typeOffer: b.onOffer, typeWithdraw: b.onWithdraw, typeClaim: b.onClaim, typeQueued: b.onQueued,
 		typeTaken: b.onTaken, typeBusy: b.onBusy, typeRead: b.onRead,
 		typeAnswer: b.onAnswer, typeAnswerBody: b.onAnswerBody, typeFailed: b.onFailed,
 		typeRequest: b.onRequest, typeRequestBody: b.onRequestBody,
@@ -227,11 +232,12 @@ func (b *Balancer) join() (func(), error) {
 		subs = append(subs, s)
 	}
 	stop := b.data.Watch(func(s channel.Sink, present bool) {
-		if !present {
+		if !present { // who waits for it learns why before the core has it do something else
 			b.calls.gone(s.Node)
 			b.exchanges.gone(s.Node)
 		}
+		b.desk.met(s, present)
 	})
 	b.calls.start()
-	return func() { stop(); leave() }, nil
+	return func() { stop(); leave(); b.desk.alone() }, nil
 }

@@ -4,29 +4,32 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
-	"kecho/balancer/policy"
 	"kecho/channel"
 	"kecho/filters"
 )
 
-// call is one request of this node's clients that peers were asked to serve:
-// one try, under an id of its own, so that what a former try's peer says late
-// is never taken for this one's.
+// maxParts is how many peers have one request at once at most.
+const maxParts = 8
+
+// call is one request of this node's clients that peers have: one try, under an
+// id of its own, so that what a former try's peer says late is never taken for
+// this one's.
 type call struct {
 	id     channel.ID
-	copies int      // how many peers may be asked
+	number uint64   // of the request
+	epoch  uint32   // of the try
 	in     *inflow  // the answer's body
 	out    *outflow // credit for the request's body
 	news   chan news
-	avoid  []channel.NodeID // peers that are not asked
 
 	asked  []part         // guarded by calls.mu
 	winner channel.NodeID // whose answer it is; guarded by calls.mu
 
-	// The rest of the request's body; owned by ask.
+	// The rest of the request's body; owned by the request's goroutine.
+	upload    *upload
 	uploading bool
+	answered  bool // its answer was written whole
 	endUpload context.CancelFunc
 	uploads   sync.WaitGroup
 
@@ -36,31 +39,28 @@ type call struct {
 // part is a peer's in a call.
 type part struct {
 	node    channel.NodeID
-	sent    time.Time
-	heard   bool // it said something, so its own load counts the call
 	taken   bool // it said that it serves the call
 	over    bool // nothing more is expected of it
 	unaware bool // its part is over and it was not told
-	untaken bool // its link did not take the request
 }
 
 // calls is the table of open calls.
 type calls struct {
+	perPeer int
+
 	mu      sync.Mutex
-	running bool                           // guarded by mu
-	byID    map[channel.ID]*call           // guarded by mu
-	cancels map[channel.ID]channel.NodeID  // to whom each cancel on its way to a link goes; guarded by mu
-	pending map[channel.NodeID]int         // calls in which something is expected of a peer; guarded by mu
-	unheard map[channel.NodeID][]time.Time // when calls were sent that a peer's load may not count yet, oldest first; guarded by mu
-	health  policy.Health[channel.NodeID]  // guarded by mu
+	running bool                            // guarded by mu
+	byID    map[channel.ID]*call            // guarded by mu
+	directs map[channel.ID][]channel.NodeID // to whom each event on its way to a link goes that is for some; guarded by mu
+	pending map[channel.NodeID]int          // calls in which something is expected of a peer; guarded by mu
 }
 
-func newCalls() *calls {
+func newCalls(perPeer int) *calls {
 	return &calls{
+		perPeer: perPeer,
 		byID:    make(map[channel.ID]*call),
-		cancels: make(map[channel.ID]channel.NodeID),
+		directs: make(map[channel.ID][]channel.NodeID),
 		pending: make(map[channel.NodeID]int),
-		unheard: make(map[channel.NodeID][]time.Time),
 	}
 }
 
@@ -83,12 +83,19 @@ func (cs *calls) stop() {
 	}
 }
 
-// open adds c; false when no calls can be made now.
-func (cs *calls) open(c *call) bool {
+// open reports whether calls can be made now.
+func (cs *calls) open() bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.running
+}
+
+// add adds c; false when no calls can be made now.
+func (cs *calls) add(c *call) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.running {
-		c.news = make(chan news, 2*c.copies+2)
+		c.news = make(chan news, 2*maxParts+2)
 		cs.byID[c.id] = c
 	}
 	return cs.running
@@ -99,7 +106,6 @@ func (cs *calls) close(c *call) {
 	defer cs.mu.Unlock()
 	delete(cs.byID, c.id)
 	for i := range c.asked {
-		cs.heardLocked(&c.asked[i])
 		cs.overLocked(&c.asked[i])
 	}
 }
@@ -111,7 +117,8 @@ func (cs *calls) len() int {
 	return len(cs.byID)
 }
 
-// note is an OUT-filter at the end of a chain: these peers are asked now.
+// note is an OUT-filter at the end of a chain: these peers have the request
+// now.
 func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -119,25 +126,29 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	if c == nil {
 		return sinks[:0]
 	}
-	now := time.Now()
+	sinks = sinks[:min(len(sinks), maxParts-len(c.asked))]
 	for i := range sinks {
-		node := sinks[i].Node
-		c.asked = append(c.asked, part{node: node, sent: now})
-		cs.pending[node]++
-		cs.unheard[node] = append(cs.unheard[node], now)
+		c.asked = append(c.asked, part{node: sinks[i].Node})
+		cs.pending[sinks[i].Node]++
 	}
 	return sinks
 }
 
-// untaken takes back what note noted last: the peer's link did not take the
-// request. It returns the peer.
-func (cs *calls) untaken(c *call) channel.NodeID {
+// untaken takes back what note noted of a peer: its link did not take the
+// request.
+func (cs *calls) untaken(c *call, node channel.NodeID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	a := &c.asked[len(c.asked)-1]
-	cs.heardLocked(a)
-	a.untaken = cs.overLocked(a) // else the call is told already that the peer is gone
-	return a.node
+	if a := c.part(node); a != nil {
+		cs.overLocked(a)
+	}
+}
+
+// full reports whether a peer has as many of this node's requests as it may.
+func (cs *calls) full(node channel.NodeID) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.pending[node] >= cs.perPeer
 }
 
 // hear is the open call id, of which the peer says something; nil when there
@@ -153,7 +164,6 @@ func (cs *calls) hear(id channel.ID, node channel.NodeID) *call {
 	if a == nil {
 		return nil
 	}
-	cs.heardLocked(a)
 	return c
 }
 
@@ -165,6 +175,13 @@ func (cs *calls) took(c *call, node channel.NodeID) bool {
 	first := !a.taken && !a.over
 	a.taken = true
 	return first
+}
+
+// asks reports whether the peer has the call.
+func (cs *calls) asks(c *call, node channel.NodeID) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return c.part(node) != nil
 }
 
 // over notes that nothing more is expected of a peer for c; false when that
@@ -237,23 +254,40 @@ func (cs *calls) follows(e *channel.Event, s *channel.Sink) bool {
 		return false
 	}
 	if e.Type == typeCancel {
-		return cs.cancels[e.ID] == s.Node
+		return slices.Contains(cs.directs[e.ID], s.Node)
 	}
 	a := c.part(s.Node)
 	return a != nil && !a.over && (c.winner == 0 || c.winner == s.Node)
 }
 
-// address has the cancel id go to the peer, until unaddress.
-func (cs *calls) address(id channel.ID, node channel.NodeID) {
+// address has the event id go to these peers, until unaddress.
+func (cs *calls) address(id channel.ID, nodes []channel.NodeID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.cancels[id] = node
+	cs.directs[id] = nodes
 }
 
 func (cs *calls) unaddress(id channel.ID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	delete(cs.cancels, id)
+	delete(cs.directs, id)
+}
+
+// addressed narrows sinks to whom e was addressed; false when it was to nobody.
+func (cs *calls) addressed(e *channel.Event, sinks []channel.Sink) ([]channel.Sink, bool) {
+	cs.mu.Lock()
+	nodes, ok := cs.directs[e.ID]
+	cs.mu.Unlock()
+	kept := sinks[:0]
+	if !ok {
+		return sinks[:0], false
+	}
+	for i := range sinks {
+		if slices.Contains(nodes, sinks[i].Node) {
+			kept = append(kept, sinks[i])
+		}
+	}
+	return kept, true
 }
 
 // losers expects nothing more of anybody but the winner; it returns those of
@@ -269,24 +303,12 @@ func (cs *calls) losers(c *call) (nodes []channel.NodeID) {
 	return nodes
 }
 
-// asked is how many peers were asked whose links took the request.
-func (cs *calls) asked(c *call) (n int) {
+// end expects nothing more of anybody; it returns those of whom something was.
+func (cs *calls) end(c *call) (nodes []channel.NodeID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	for i := range c.asked {
-		if !c.asked[i].untaken {
-			n++
-		}
-	}
-	return n
-}
-
-// pendingOf is the peers of which something is expected.
-func (cs *calls) pendingOf(c *call) (nodes []channel.NodeID) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	for i := range c.asked {
-		if !c.asked[i].over {
+		if cs.overLocked(&c.asked[i]) {
 			nodes = append(nodes, c.asked[i].node)
 		}
 	}
@@ -297,7 +319,6 @@ func (cs *calls) pendingOf(c *call) (nodes []channel.NodeID) {
 func (cs *calls) gone(node channel.NodeID) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.health.Gone(node)
 	for _, c := range cs.byID {
 		a := c.part(node)
 		if a == nil || !cs.overLocked(a) {
@@ -308,7 +329,7 @@ func (cs *calls) gone(node channel.NodeID) {
 		} else {
 			c.tell(news{typ: typeGone, from: node})
 		}
-		if c.copies == 1 {
+		if len(c.asked) == 1 {
 			c.out.fail(errLost)
 		}
 	}
@@ -322,16 +343,6 @@ func (c *call) part(node channel.NodeID) *part {
 		}
 	}
 	return nil
-}
-
-func (cs *calls) heardLocked(a *part) {
-	if !a.heard {
-		a.heard = true
-		sent := cs.unheard[a.node]
-		if i := slices.Index(sent, a.sent); i >= 0 {
-			cs.setUnheardLocked(a.node, slices.Delete(sent, i, i+1))
-		}
-	}
 }
 
 // overLocked reports whether it was not over before.

@@ -13,7 +13,7 @@ const cancelPatience = time.Second
 
 // cancel tells everybody who may still work on the call that nobody waits.
 func (b *Balancer) cancel(c *call) {
-	b.sayCancel(c, append(b.calls.pendingOf(c), b.calls.dropped(c)...))
+	b.sayCancel(c, append(b.calls.end(c), b.calls.dropped(c)...))
 	c.in.fail(errCanceled)
 	c.out.fail(errCanceled)
 }
@@ -26,7 +26,7 @@ func (b *Balancer) sayCancel(c *call, nodes []channel.NodeID) {
 	for _, node := range nodes {
 		b.count.cancels.Add(1)
 		e := channel.Event{ID: b.data.NextID(), Type: typeCancel, Priority: channel.Normal, Re: c.id}
-		b.calls.address(e.ID, node)
+		b.calls.address(e.ID, []channel.NodeID{node})
 		_, err := b.data.Submit(context.Background(), e) // it does not wait
 		if errors.Is(err, channel.ErrQueueFull) {
 			c.cancelling.Go(func() { b.cancelLater(e) })

@@ -59,8 +59,8 @@ func newCluster(t *testing.T, n int, change func(i int, cfg *Config)) *cluster {
 }
 
 // defaults are limits that a test sees the bounds of.
-func defaults() policy.Limits {
-	return policy.Limits{Soft: 2, Hard: 4, Queue: 16, QueueAge: 500 * time.Millisecond}
+func defaults() policy.Config {
+	return policy.Config{Places: 2, Hard: 4, Queue: 16, ShedAge: 500 * time.Millisecond}
 }
 
 // join adds one member that runs.
@@ -74,7 +74,7 @@ func (c *cluster) join(change func(cfg *Config)) *member {
 	m.web = newWebServer(c.t, fmt.Sprint("n", uint64(m.id)))
 	cfg := Config{
 		Name: m.web.name, Upstream: "http://127.0.0.1:8000", Dial: m.web.dial,
-		Data: data, Limits: defaults(),
+		Data: data, Policy: defaults(), RTT: func(channel.NodeID) time.Duration { return 10 * time.Microsecond },
 	}
 	change(&cfg)
 	if m.Balancer, err = New(cfg); err != nil {

@@ -57,7 +57,7 @@ func benchPair(b *testing.B, web string) (first, second *Balancer) {
 	for i, node := range nodes {
 		cfg := Config{
 			Name: []string{"a", "b"}[i], Upstream: "http://" + web, Data: chans[i], RTT: pools[i].RTT,
-			Limits: policy.Limits{Soft: 64, Hard: 64, Queue: 64, QueueAge: time.Second},
+			Policy: policy.Config{Places: 64, Hard: 64, Queue: 64, ShedAge: time.Second},
 		}
 		if i == 0 {
 			cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("there is none") }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"kecho/balancer/policy"
-	"kecho/channel"
 )
 
 // job is one client's request on its way. It is owned by its handler's
@@ -20,30 +19,30 @@ type job struct {
 	w        recorder
 	r        *http.Request
 	header   http.Header // for the web server or a peer; nil once given away
-	ticket   ticket
 	payload  payload
 	start    time.Time
 	deadline time.Time // for the head of the answer
-	// repeatable says that the request may reach two servers: by its method
-	// (RFC 9110 §9.2.2) or by an Idempotency-Key.
-	repeatable bool
 	// looped says that it came through this node before: it may not wait here
 	// for a place that it may itself hold.
-	looped     bool
-	avoid      []channel.NodeID // peers that were asked
-	route      Route
-	target     string // path and query as the client sent them
-	trouble    string // what happened to it last, for the log
-	lost       bool   // a peer or the web server may have begun it
-	repeats    int    // how often it was begun again
-	overflowed bool   // it was counted as one that found no place here
-	unwanted   bool   // it was counted as one that no peer took
-}
+	looped  bool
+	over    bool // it is answered, or nobody waits any more
+	route   Route
+	target  string // path and query as the client sent them
+	trouble string // what happened to it last, for the log
+	lost    bool   // a peer or the web server may have begun it
+	settled bool   // the core is done with it
+	// repeated says that it was logged that it is begun again.
+	repeated bool
+	call     *call // the try that peers have; nil: none has it
+	ctx      context.Context
+	release  func() // ends ctx
 
-// maxRepeats is how often a request is begun again after a loss
-// (docs/design.md, "Limits": 2 beyond the first), so that one that kills servers does
-// not kill them all.
-const maxRepeats = 2
+	request policy.Request  // guarded by desk.mu
+	orders  []policy.Effect // guarded by desk.mu
+	told    chan struct{}   // one token: there are orders; nil: nobody waits for one; guarded by desk.mu
+	asked   bool            // it was to go to peers; guarded by desk.mu
+	given   bool            // it went, or it is known that none took it; guarded by desk.mu
+}
 
 // recorder is the client's ResponseWriter; it knows whether and what it was
 // answered.
@@ -102,24 +101,29 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = j.header["X-Request-Id"]
 	j.payload = payload{rest: patientBody(w, r), length: r.ContentLength, budget: &b.replay}
 	defer j.payload.release()
-	j.repeatable = isRepeatable(r)
-	j.ticket.Movable = b.data != nil && !j.looped && !isWebsocket(r)
-	b.budgetMu.Lock()
-	b.budget.Earn(b.gate.now())
-	b.budgetMu.Unlock()
-	if j.repeatable && j.ticket.Movable {
+	movable := b.data != nil && !j.looped && !isWebsocket(r)
+	if movable && (isRepeatable(r) || r.Header["Expect"] == nil) {
 		if err := j.keep(); err != nil { // before it has a place, so that a slow client holds none
 			b.giveUp(j, err)
 			return
 		}
 	}
-	switch v, err := b.gate.enter(j); {
-	case err != nil:
-		b.giveUp(j, err)
-	case j.looped && v != policy.Start:
-		b.refuseLoop(j)
-	default:
-		b.carry(j, v)
+	b.register(j, movable)
+	b.carry(j)
+}
+
+// headBytes is about what the head of a request takes in memory.
+const headBytes = 2 << 10
+
+// register fills in what the core is told of the request.
+func (b *Balancer) register(j *job, movable bool) {
+	whole := j.payload.kept()
+	j.request = policy.Request{
+		Movable: movable, Repeatable: whole && isRepeatable(j.r), Large: !whole && j.payload.length != 0,
+		Bytes: int64(len(j.payload.whole)) + headBytes, Timeout: time.Until(j.deadline), Data: j,
+	}
+	if b.data != nil {
+		j.request.Number = b.data.NextID().Seq
 	}
 }
 
@@ -127,96 +131,12 @@ func (b *Balancer) refuseLoop(j *job) {
 	refuse(&j.w, http.StatusLoopDetected, 0, "the request came through this agent before: the web server behind it sends requests back; correct its --upstream")
 }
 
-// carry does what the gate says until the request is answered.
-func (b *Balancer) carry(j *job, v policy.Verdict) {
-	for {
-		var done bool
-		switch v {
-		case policy.Start:
-			done = b.local(j)
-		case policy.Overflow:
-			done = b.forward(j)
-		case policy.Shed:
-			b.count.shed.Add(1)
-			refuse(&j.w, http.StatusServiceUnavailable, b.retryAfter(), "too many requests wait here and no peer has room; try again later")
-			return
-		default:
-			b.fail(j)
-			return
-		}
-		if done {
-			return
-		}
-		var err error
-		if v, err = b.gate.back(j); err != nil {
-			b.giveUp(j, err)
-			return
-		}
-	}
-}
-
-// local has this node's web server answer; the place at the gate is given
-// back. It reports false when the request can still be answered: nothing was
-// begun, or it may be begun again.
-func (b *Balancer) local(j *job) bool {
-	defer b.gate.finish()
-	j.route = RouteLocal
-	header := j.header
-	if header == nil {
-		header = b.rewriter.outbound(j.r)
-	}
-	j.header = nil
-	err := b.upstream.serve(&j.w, j.r, &outgoing{header: header, body: j.payload.reader(), length: j.payload.length, answerBy: j.answerBy()})
-	switch {
-	case err == nil:
-		return true
-	case errors.Is(err, errCut) || j.w.status >= 200:
-		b.broken(j, "answer of the web server", err)
-	case errors.Is(err, errUpload) || errors.Is(err, errStopped) || j.r.Context().Err() != nil:
-		b.giveUp(j, err)
-		return true
-	case errors.Is(err, errUpstreamTimeout):
-		b.giveUp(j, errTimeout)
-		return true
-	}
-	j.trouble = err.Error()
-	if errors.Is(err, errUpstreamDown) {
-		j.payload.begun = false // nothing was sent, so nothing was read
-		return false
-	}
-	j.lost = true
-	if b.mayRepeat(j) {
-		b.lines.repeated.log(b.log, slog.LevelInfo, "a request that the web server lost is begun again", "method", j.r.Method, "err", err)
-		return false
-	}
-	b.fail(j)
-	return true
-}
-
-// mayRepeat says whether a request that may have been begun somewhere can be
-// begun elsewhere too, and takes that from the budget.
-func (b *Balancer) mayRepeat(j *job) bool {
-	if !j.repeatable || j.repeats == maxRepeats || !j.payload.fresh() || !b.spend(1) {
-		return false
-	}
-	j.repeats++
-	b.count.retries.Add(1)
-	return true
-}
-
-// spend takes n extra copies from the budget, if there is room for them.
-func (b *Balancer) spend(n int) bool {
-	b.budgetMu.Lock()
-	defer b.budgetMu.Unlock()
-	return b.budget.Spend(b.gate.now(), n)
-}
-
 // fail answers that nobody could serve the request.
 func (b *Balancer) fail(j *job) {
-	j.route = RouteRejected
+	j.route, j.over = RouteRejected, true
 	message := "the web server cannot be reached and no peer could take the request"
 	switch {
-	case j.lost && j.repeatable:
+	case j.lost && j.request.Repeatable:
 		message = "the server that worked on the request was lost, and no other could take it"
 	case j.lost:
 		message = "the server that worked on the request was lost, and it may not be repeated"
@@ -229,18 +149,18 @@ func (b *Balancer) fail(j *job) {
 
 // giveUp ends a request whose client is gone or whose time is over.
 func (b *Balancer) giveUp(j *job, err error) {
-	j.route = RouteRejected
+	j.route, j.over = RouteRejected, true
 	fault := faultOf(j.r, err)
 	switch {
 	case fault != nil:
 		refuse(&j.w, fault.status, 0, fault.reason)
 	case errors.Is(err, errTimeout):
 		b.count.timeouts.Add(1)
-		refuse(&j.w, http.StatusGatewayTimeout, b.retryAfter(), "no server had time for the request")
+		refuse(&j.w, http.StatusGatewayTimeout, b.retryAfter(0), "no server had time for the request")
 	case errors.Is(err, errUpload) && j.r.Context().Err() == nil:
 		refuse(&j.w, http.StatusBadRequest, 0, "the request's body broke off or is malformed")
 	case errors.Is(err, errStopped):
-		refuse(&j.w, http.StatusServiceUnavailable, b.retryAfter(), "the agent stops; try again")
+		refuse(&j.w, http.StatusServiceUnavailable, b.retryAfter(0), "the agent stops; try again")
 	default:
 		b.count.abandoned.Add(1)
 		panic(http.ErrAbortHandler) // nobody listens
@@ -255,10 +175,14 @@ func (b *Balancer) broken(j *job, what string, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// retryAfter is 1 to 3 s, so that those who were refused together do not come
+// maxRetryAfter is the longest that a client is told to stay away.
+const maxRetryAfter = 30 * time.Second
+
+// retryAfter is how long it takes until what waits here is gone, a second at
+// least, and up to 2 s more, so that those who were refused together do not come
 // back together.
-func (b *Balancer) retryAfter() time.Duration {
-	return time.Second + time.Duration(b.count.shed.Load()%3)*time.Second
+func (b *Balancer) retryAfter(drain time.Duration) time.Duration {
+	return min(max(drain, time.Second)+time.Duration(b.count.shed.Load()%3)*time.Second, maxRetryAfter)
 }
 
 func (b *Balancer) observe(j *job) {
@@ -281,9 +205,23 @@ func (j *job) keep() error {
 	return err
 }
 
-// waiting is a context for what comes before the head of the answer.
-func (j *job) waiting() (context.Context, context.CancelFunc) {
-	return context.WithDeadlineCause(j.r.Context(), j.deadline, errTimeout)
+// await has the request's goroutine wait no longer than ctx, which release ends;
+// nil: until the deadline.
+func (j *job) await(ctx context.Context, release func()) {
+	if j.release != nil {
+		j.release()
+	}
+	j.ctx, j.release = ctx, release
+}
+
+// waiting is how long the request's goroutine waits for what comes before the
+// head of the answer.
+func (j *job) waiting() context.Context {
+	if j.ctx == nil {
+		ctx, cancel := context.WithDeadlineCause(j.r.Context(), j.deadline, errTimeout)
+		j.await(ctx, cancel)
+	}
+	return j.ctx
 }
 
 // answerBy is when the local answer must begin: a body that is still being sent

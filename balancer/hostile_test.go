@@ -180,27 +180,6 @@ func TestStranger(t *testing.T) {
 	})
 }
 
-// TestBadHeadInRace: a first answer that is none leaves the race to the others.
-func TestBadHeadInRace(t *testing.T) {
-	for _, bad := range []channel.Type{typeAnswer, typeBusy} {
-		synctest.Test(t, func(t *testing.T) {
-			c, m, end := hot(t, 1, func(i int, cfg *Config) { tight(i, cfg); cfg.Copies = 2 })
-			peers := []*rawPeer{c.raw(), c.raw()}
-			synctest.Wait()
-			res := start(func() *outcome { return m.get("/") })
-			asked := peers[0].ofType(typeRequest, 1)[0]
-			peers[0].say(bad, asked.ID, nil)
-			peers[0].say(typeAnswer, asked.ID, packed(answerHead{Status: 500, Fin: true}, ""))
-			synctest.Wait()
-			peers[1].say(typeAnswer, asked.ID, packed(answerHead{Status: 200, Length: 2, Fin: true}, "ok"))
-			if got := <-res; got.Code != 200 || got.Body.String() != "ok" {
-				t.Errorf("%d %q, want the sound answer", got.Code, got.Body)
-			}
-			end()
-		})
-	}
-}
-
 // TestReopen: a call that has ended meanwhile is not opened again.
 func TestReopen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -340,7 +319,7 @@ func TestPeerAndBadOwner(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cl := newCluster(t, 2, func(i int, cfg *Config) {
-					cfg.Limits.Soft, cfg.Limits.Hard, cfg.PerPeer = 4, 4, 3
+					cfg.Policy.Places, cfg.Policy.Hard, cfg.PerPeer = 4, 4, 3
 					if i == 1 {
 						tight(i, cfg)
 					}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"kecho/balancer/policy"
 	"kecho/channel"
 	"kecho/filters"
 )
@@ -23,9 +24,21 @@ func (b *Balancer) onTaken(e *channel.Event) {
 		b.malformed(c, e, err)
 		return
 	}
+	b.word(c, e, policy.Started)
 	if b.calls.took(c, e.ID.Source) {
 		c.tell(news{typ: typeTaken, from: e.ID.Source, window: window})
 	}
+}
+
+func (b *Balancer) onQueued(e *channel.Event) {
+	if c := b.calls.hear(e.Re, e.ID.Source); c != nil {
+		b.word(c, e, policy.Queued)
+	}
+}
+
+// word has the core hear what a peer says of a request that it has.
+func (b *Balancer) word(c *call, e *channel.Event, kind policy.Kind) {
+	b.desk.receive(e.ID.Source, e.From, policy.Message{Kind: kind, ID: c.number, Epoch: c.epoch})
 }
 
 func (b *Balancer) onBusy(e *channel.Event) {
@@ -33,6 +46,7 @@ func (b *Balancer) onBusy(e *channel.Event) {
 	if c == nil {
 		return
 	}
+	b.desk.hear(e.ID.Source, e.From)
 	b.endPart(c, news{typ: typeBusy, from: e.ID.Source, reason: unpackReason(e.Body)})
 }
 
@@ -54,6 +68,7 @@ func (b *Balancer) onAnswer(e *channel.Event) {
 	if c == nil || b.calls.isWinner(c, e.ID.Source) {
 		return // a second head says nothing
 	}
+	b.desk.hear(e.ID.Source, e.From)
 	n := news{typ: typeAnswer, from: e.ID.Source, head: new(answerHead)}
 	n.peer, _ = filters.Name.In(e.From)
 	first, err := n.unpack(e.Body)

@@ -19,8 +19,8 @@ import (
 func TestNewChecks(t *testing.T) {
 	for _, cfg := range []Config{
 		{Name: "n", Upstream: "http://web"},
-		{Upstream: "http://web", Limits: defaults()},
-		{Name: "n", Upstream: "web:80", Limits: defaults()},
+		{Upstream: "http://web", Policy: defaults()},
+		{Name: "n", Upstream: "web:80", Policy: defaults()},
 	} {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
@@ -40,7 +40,7 @@ func TestBeforeRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.web = newWebServer(t, "new")
-		m.Balancer, err = New(Config{Name: "new", Upstream: "http://web", Dial: m.web.dial, Data: data, Limits: defaults()})
+		m.Balancer, err = New(Config{Name: "new", Upstream: "http://web", Dial: m.web.dial, Data: data, Policy: defaults()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestRunFails(t *testing.T) {
 		nodes, _ := channeltest.Nodes(t, 1)
 		data := channeltest.Open(t, "data", nodes...)[0]
 		data.Close()
-		b, err := New(Config{Name: "n", Upstream: "http://web", Data: data, Limits: defaults()})
+		b, err := New(Config{Name: "n", Upstream: "http://web", Data: data, Policy: defaults()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, m, end := hot(t, 2, func(i int, cfg *Config) {
 			if tight(i, cfg); i == 1 {
-				cfg.Limits.Soft, cfg.Limits.Hard = 4, 4
+				cfg.Policy.Places, cfg.Policy.Hard = 4, 4
 			}
 		})
 		peer := c.members[1]
@@ -153,13 +153,18 @@ func TestDrain(t *testing.T) {
 		peer.Drain()
 		refused := start(func() *outcome { return m.get("/") })
 		synctest.Wait()
-		if s := peer.Stats(); s.Refused != 1 || !s.State.Draining {
+		if s := peer.Stats(); s.Claims != 1 || !s.State.Draining {
 			t.Errorf("counted %+v", s)
 		}
 		c.settle()
+		offers := m.Stats().Offers
+		late := start(func() *outcome { return m.get("/") })
 		time.Sleep(700 * time.Millisecond)
-		if s := peer.Stats(); s.Refused != 1 {
-			t.Errorf("asked %d times more after it said that it drains", s.Refused-1)
+		if s := m.Stats(); s.Offers != offers {
+			t.Errorf("offered %d requests more after it said that it drains", s.Offers-offers)
+		}
+		if s := peer.Stats(); s.Claims != 1 {
+			t.Errorf("it claimed %d more", s.Claims-1)
 		}
 		if got := <-moved; got.Code != 200 || got.by() != "n2" {
 			t.Errorf("what it had when the drain began: %d by %s", got.Code, got.by())
@@ -167,8 +172,10 @@ func TestDrain(t *testing.T) {
 		if own := peer.get("/own"); own.Code != 200 || own.by() != "n2" {
 			t.Errorf("its own client: %d by %s", own.Code, own.by())
 		}
-		if got := <-refused; got.Code == 200 && got.by() != "n1" {
-			t.Errorf("%d by %s", got.Code, got.by())
+		for _, res := range []*outcome{<-refused, <-late} {
+			if res.Code == 200 && res.by() != "n1" {
+				t.Errorf("%d by %s", res.Code, res.by())
+			}
 		}
 		end()
 	})

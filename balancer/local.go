@@ -52,7 +52,8 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 		return sent.blame(err)
 	}
 	defer res.Body.Close()
-	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", time.Since(start)))
+	out.took = time.Since(start)
+	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", out.took))
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		inbound(res.Header)

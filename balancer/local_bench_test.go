@@ -89,7 +89,7 @@ func BenchmarkServeLocal(b *testing.B) {
 func benchFront(b *testing.B, web string) *Balancer {
 	front, err := New(Config{
 		Name: "web1", Upstream: "http://" + web,
-		Limits: policy.Limits{Soft: 64, Hard: 64, Queue: 64, QueueAge: time.Second},
+		Policy: policy.Config{Places: 64, Hard: 64, Queue: 64, ShedAge: time.Second},
 	})
 	if err != nil {
 		b.Fatal(err)

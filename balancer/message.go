@@ -9,17 +9,23 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"kecho/balancer/policy"
 	"kecho/channel"
 )
 
 // The types of the events on the data channel: see spec.md. The owner is the
 // node whose client asked.
 const (
+	typeOffer    channel.Type = "offer"    // owner: a request waits; claim it if you have a place
+	typeWithdraw channel.Type = "withdraw" // owner: it does not, or not for you
+	typeClaim    channel.Type = "claim"    // peer: there is a place for what was offered
+
 	typeRequest     channel.Type = "request"      // owner: serve this
 	typeRequestBody channel.Type = "request-body" // owner: more of the request's body
 	typeCredit      channel.Type = "credit"       // owner: so much of the answer was read
 	typeCancel      channel.Type = "cancel"       // owner: nobody waits any more
 
+	typeQueued     channel.Type = "queued"      // peer: it waits here for a place
 	typeTaken      channel.Type = "taken"       // peer: it is being served; room for so much body
 	typeBusy       channel.Type = "busy"        // peer: no, and nothing was begun
 	typeRead       channel.Type = "read"        // peer: so much of the request's body was read
@@ -51,6 +57,26 @@ type requestHead struct {
 	Fin     bool     // the whole body is in this event
 	Window  int64    // bytes of the answer's body that may be sent without credit
 	Trailer []string // names that may come after the body
+	Epoch   int64    // of the request, at its owner
+	Age     int64    // of the request, in microseconds
+	MaxWait int64    // how long it may wait at the peer, in microseconds, if it was not claimed
+	Claimed bool     // it is the answer to a claim
+	Class   int64    // how urgent; see policy.Class
+}
+
+// message is what the core is told of a request that came as e.
+func (h *requestHead) message(e *channel.Event) policy.Message {
+	m := policy.Message{
+		Kind: policy.Push, ID: e.Re.Seq, Epoch: uint32(h.Epoch), Class: classOf(h.Class), Bytes: int64(len(e.Body)),
+		Age: microseconds(uint64(max(h.Age, 0))), Left: timeLeft(e), MaxWait: microseconds(uint64(max(h.MaxWait, 0))),
+	}
+	if e.Re.IsZero() { // it names itself
+		m.ID = e.ID.Seq
+	}
+	if h.Claimed {
+		m.Kind = policy.Grant
+	}
+	return m
 }
 
 // answerHead is what an answer event says before the body's first bytes.

@@ -18,8 +18,8 @@ import (
 func lone(t *testing.T, web *pipes) (*pipes, *Balancer) {
 	t.Helper()
 	limits := defaults()
-	limits.Soft, limits.Hard = 2, 2
-	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: limits})
+	limits.Places, limits.Hard = 2, 2
+	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,9 +292,9 @@ func TestSlowHeads(t *testing.T) {
 func TestTimeoutIsFromTheArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := defaults()
-		limits.Soft, limits.Hard, limits.QueueAge = 1, 1, time.Minute
+		limits.Places, limits.Hard, limits.ShedAge = 1, 1, time.Minute
 		web := newWebServer(t, "web")
-		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: limits, Timeout: 3 * time.Second})
+		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits, Timeout: 3 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,10 +302,10 @@ func TestTimeoutIsFromTheArrival(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- b.Run(ctx) }()
 		m := &member{Balancer: b}
-		first := start(func() *outcome { return m.get("/?ms=2000") })
+		first := start(func() *outcome { return m.get("/?ms=500") })
 		synctest.Wait()
-		if res := m.get("/?ms=2000"); res.Code != 504 || res.took != 3*time.Second {
-			t.Errorf("%d after %v, want 504 after 3 s, of which 2 s in the queue", res.Code, res.took)
+		if res := m.get("/?ms=3000"); res.Code != 504 || res.took != 3*time.Second {
+			t.Errorf("%d after %v, want 504 after 3 s, of which 0.5 s in the queue", res.Code, res.took)
 		}
 		if res := <-first; res.Code != 200 {
 			t.Errorf("the first: %d", res.Code)

@@ -10,13 +10,15 @@ import (
 	"kecho/filters"
 )
 
-// rawPeer is a node that says of itself that it has room, and answers nothing
-// but what a test has it say.
+// rawPeer is a node that says of itself that it has room, claims all that it is
+// offered, unless it is coy, and else answers nothing but what a test has it say.
 type rawPeer struct {
 	*member
-	data   *channel.Channel
-	events channeltest.Recorder // what came on the data channel
-	to     atomic.Uint64        // who gets what it says
+	data    *channel.Channel
+	events  channeltest.Recorder // what came on the data channel, but for offers and withdrawals
+	control channeltest.Recorder // these
+	coy     atomic.Bool
+	to      atomic.Uint64 // who gets what it says
 }
 
 // raw adds a node without a balancer to the cluster; it speaks to its first
@@ -30,12 +32,35 @@ func (c *cluster) raw() *rawPeer {
 	}
 	p.to.Store(uint64(c.members[0].id))
 	p.data.SetOut(filters.Where(func(_ *channel.Event, s *channel.Sink) bool { return uint64(s.Node) == p.to.Load() }))
-	if _, err := p.data.Subscribe(channel.Match{}, p.events.Handle); err != nil {
+	if _, err := p.data.Subscribe(channel.Match{}, p.handle); err != nil {
 		c.t.Fatal(err)
 	}
 	synctest.Wait() // linked: what it says of itself now is heard
 	p.load(0, 100)
 	return p
+}
+
+func (p *rawPeer) handle(e *channel.Event) {
+	switch e.Type {
+	case typeOffer:
+		p.control.Handle(e)
+		if !p.coy.Load() {
+			p.claim(e)
+		}
+	case typeWithdraw:
+		p.control.Handle(e)
+	default:
+		p.events.Handle(e)
+	}
+}
+
+// claim claims what an offer was about.
+func (p *rawPeer) claim(offer *channel.Event) {
+	m, err := unpackOffer(offer.Body)
+	if err != nil {
+		p.c.t.Error(err)
+	}
+	p.say(typeClaim, offer.Re, packEpoch(m.Epoch))
 }
 
 // load has the peer describe itself so, at once.

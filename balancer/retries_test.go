@@ -36,7 +36,7 @@ func TestNoRetriesButOurs(t *testing.T) {
 				go answerGets(l, &posts)
 				b, err := New(Config{
 					Name: "n1", Upstream: "http://10.0.0.1:80", Dial: host.Dial,
-					Limits: policy.Limits{Soft: 1, Hard: 1, Queue: 1, QueueAge: time.Second},
+					Policy: policy.Config{Places: 1, Hard: 1, Queue: 1, ShedAge: time.Second},
 				})
 				if err != nil {
 					t.Fatal(err)

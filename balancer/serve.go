@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"kecho/balancer/policy"
 	"kecho/channel"
 )
 
@@ -33,13 +34,21 @@ type exchange struct {
 	due    time.Time   // for the head of the answer; zero: never
 	said   *time.Timer // says that it is taken, of a whole request; owned by serve
 	take   sync.Once   // says that it is taken, of others
-	placed bool        // it has a place at the gate; owned by serve
+
+	number uint64          // of the request, at its owner
+	epoch  uint32          // of the try
+	known  bool            // the core has it, or has answered; guarded by desk.mu
+	guest  *policy.Request // guarded by desk.mu until begin, then owned by serve
+	placed bool            // it has a place; owned by serve
+	result policy.Result   // how it went at the web server; owned by serve
+	began  time.Time       // owned by serve
+	took   time.Duration   // until the head of the answer; owned by serve
 }
 
-// onRequest admits a peer's request or refuses it at once, before its body is
+// onRequest has the core admit a peer's request or refuse it, before its body is
 // read. It runs on a link's reader.
 func (b *Balancer) onRequest(e *channel.Event) {
-	x := &exchange{id: e.ID, owner: e.ID.Source, due: e.Deadline, placed: true}
+	x := &exchange{id: e.ID, owner: e.ID.Source, result: policy.Aborted}
 	first, err := x.unpack(e.Body)
 	if err != nil {
 		b.count.malformed.Add(1)
@@ -47,10 +56,9 @@ func (b *Balancer) onRequest(e *channel.Event) {
 		b.submit(e.ID, typeFailed, packReason("malformed: "+err.Error()))
 		return
 	}
-	if b.exchanges.from(x.owner) >= b.cfg.PerPeer || !b.gate.admit() {
-		b.count.refused.Add(1)
-		b.submit(e.ID, typeBusy, nil)
-		return
+	m := x.head.message(e)
+	if m.Data, x.number, x.epoch = x, m.ID, m.Epoch; x.head.Fin {
+		x.due = e.Deadline
 	}
 	x.in = newInflow(windowFor(b.exchanges.len()), func(n int) {
 		_ = b.give(x.ctx, channel.Event{Type: typeRead, Re: x.id, Body: packAmount(n)}) // else the owner is out of reach
@@ -59,11 +67,39 @@ func (b *Balancer) onRequest(e *channel.Event) {
 	x.in.patience, x.out.patience = b.cfg.Stall, b.cfg.Stall
 	x.ctx, x.cancel = context.WithCancelCause(b.base)
 	_ = x.in.push(chunk{data: first, fin: x.head.Fin}) // unpack has seen that it fits
-	if !b.exchanges.add(x, &b.wg, func() { b.serve(x) }) {
-		x.cancel(errStopped)
-		b.gate.finish()
-		b.submit(e.ID, typeBusy, nil)
+	if !b.exchanges.add(x, b.cfg.PerPeer) {
+		b.turnAway(x, e)
+		return
 	}
+	if b.desk.receive(x.owner, e.From, m); !b.desk.has(x) {
+		b.exchanges.remove(x)
+		b.turnAway(x, e)
+	}
+}
+
+// turnAway refuses a request that the core does not know of, or not as this
+// one.
+func (b *Balancer) turnAway(x *exchange, e *channel.Event) {
+	x.cancel(errStopped)
+	b.count.refused.Add(1)
+	b.submit(x.id, typeBusy, nil)
+	if x.head.Claimed { // what was kept for it is free
+		b.desk.receive(x.owner, e.From, policy.Message{Kind: policy.Cancel, ID: x.number, Epoch: x.epoch})
+	}
+}
+
+// begin serves a request that has a place.
+func (b *Balancer) begin(x *exchange) {
+	x.placed = true
+	if !b.exchanges.begin(x, &b.wg, func() { b.serve(x) }) {
+		b.leave(x, policy.Unreached) // its owner is told
+	}
+}
+
+// dismiss has the core forget a request.
+func (b *Balancer) dismiss(x *exchange) {
+	x.cancel(errCanceled)
+	b.desk.receive(x.owner, nil, policy.Message{Kind: policy.Cancel, ID: x.number, Epoch: x.epoch})
 }
 
 // unpack reads and checks the head of a request, with the same rules as for a
@@ -125,7 +161,7 @@ func (b *Balancer) onCredit(e *channel.Event) {
 
 func (b *Balancer) onCancel(e *channel.Event) {
 	if x := b.exchangeOf(e); x != nil {
-		x.cancel(errCanceled)
+		b.dismiss(x)
 	}
 }
 
@@ -141,12 +177,13 @@ func (b *Balancer) exchangeOf(e *channel.Event) *exchange {
 // its place at the gate.
 func (b *Balancer) serve(x *exchange) {
 	start := time.Now()
+	x.began = start
 	status := http.StatusBadGateway
 	defer func() {
 		x.cancel(nil)
 		x.in.fail(errCanceled) // the web server may have answered before the end
 		b.exchanges.remove(x)
-		b.leave(x)
+		b.leave(x, x.result)
 		if b.cfg.Observe != nil {
 			b.cfg.Observe(RouteReceived, status, time.Since(start))
 		}
@@ -162,11 +199,13 @@ func (b *Balancer) serve(x *exchange) {
 	}
 	res, err := b.upstreamAnswer(x)
 	if err != nil {
+		x.result = failureOf(x, err)
 		b.serveFailed(x, err)
 		return
 	}
 	defer res.Body.Close()
 	status = res.StatusCode
+	x.took, x.result = time.Since(start), resultOf(status)
 	if err := b.sendAnswer(x, res); err != nil {
 		b.serveFailed(x, err)
 	}
@@ -176,11 +215,25 @@ func (b *Balancer) serve(x *exchange) {
 // event of the answer: the load that this event carries must not count the
 // request that it ends, or the owner takes this node for full until the next
 // report.
-func (b *Balancer) leave(x *exchange) {
+func (b *Balancer) leave(x *exchange, res policy.Result) {
 	if x.placed {
 		x.placed = false
-		b.gate.finish()
+		b.desk.finish(x.guest, x.took, res)
 	}
+}
+
+// failureOf is what the core is told of a request without an answer.
+func failureOf(x *exchange, err error) policy.Result {
+	cause := context.Cause(x.ctx)
+	switch {
+	case errors.Is(cause, errTimeout) || errors.Is(err, errUpstreamTimeout):
+		return policy.Faulty
+	case cause != nil:
+		return policy.Aborted
+	case errors.Is(err, errUpstreamDown):
+		return policy.Unreached
+	}
+	return policy.Broken
 }
 
 // upstreamAnswer is the head of the web server's answer, in the time that the
@@ -280,7 +333,7 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 	}
 	e := channel.Event{Type: typeAnswer, Re: x.id, Body: body}
 	if head.Fin {
-		b.leave(x)
+		b.leave(x, x.result)
 		return b.give(x.ctx, e)
 	}
 	e.Priority = channel.Bulk // an urgent head that waits could be overtaken by its body
@@ -289,7 +342,7 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 	}
 	return sendBody(res.Body, x.out, func() http.Header { return res.Trailer }, func(chunk []byte) error {
 		if chunk[0] != moreFollows {
-			b.leave(x)
+			b.leave(x, x.result)
 		}
 		_, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswerBody, Priority: channel.Bulk, Re: x.id, Body: chunk})
 		return err
@@ -324,21 +377,19 @@ func answerHeadOf(res *http.Response) (head answerHead, err error) {
 	return head, err
 }
 
-// serveFailed tells the owner why there is no answer, or no more of it. Busy
-// means that nothing was begun.
+// serveFailed tells the owner why there is no answer, or no more of it. That
+// nothing was begun the core says.
 func (b *Balancer) serveFailed(x *exchange, err error) {
 	if x.ctx.Err() != nil {
 		err = context.Cause(x.ctx)
 	}
 	switch {
 	case errors.Is(err, errCanceled):
-		b.count.wasted.Add(1)
+		b.count.waste(x)
 		return // nobody listens
 	case errors.Is(err, errLost):
-		b.count.wasted.Add(1) // and it is said all the same: the link may be up again
+		b.count.waste(x) // and it is said all the same: the link may be up again
 	case errors.Is(err, errUpstreamDown):
-		b.count.refused.Add(1)
-		b.submit(x.id, typeBusy, packReason("the web server cannot be reached"))
 		return
 	}
 	b.lines.unanswered.log(b.log, slog.LevelInfo, "a peer's request was not answered", "peer", x.owner, "method", x.head.Method, "err", err)

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"sync/atomic"
+	"time"
 
 	"kecho/balancer/policy"
 )
@@ -9,11 +10,12 @@ import (
 // counters is what happened, counted.
 type counters struct {
 	local, forwarded, received, rejected atomic.Uint64
-	shed, noPeer, timeouts, abandoned    atomic.Uint64
-	overflowed                           atomic.Uint64
-	retries, cancels, refused, wasted    atomic.Uint64
+	shed, timeouts, abandoned            atomic.Uint64
+	cancels, refused, wasted             atomic.Uint64
+	wastedTime                           atomic.Int64 // nanoseconds
 	malformed, unsent                    atomic.Uint64
-	copies                               struct{ sent, answered, busy, lost, silent atomic.Uint64 }
+	claims, lateClaims                   atomic.Uint64
+	moved                                struct{ sent, answered, busy, lost, recalled atomic.Uint64 }
 }
 
 func (n *counters) route(r Route) {
@@ -29,21 +31,10 @@ func (n *counters) route(r Route) {
 	}
 }
 
-// overflow counts a request that goes to the peers because there is no place
-// for it here: once, and not if it had one.
-func (n *counters) overflow(j *job) {
-	if !j.overflowed && !j.lost {
-		j.overflowed = true
-		n.overflowed.Add(1)
-	}
-}
-
-// unwanted counts, once, a request that no peer took.
-func (n *counters) unwanted(j *job) {
-	if !j.unwanted {
-		j.unwanted = true
-		n.noPeer.Add(1)
-	}
+// waste counts a request that was begun here for a peer and is not needed.
+func (n *counters) waste(x *exchange) {
+	n.wasted.Add(1)
+	n.wastedTime.Add(int64(time.Since(x.began)))
 }
 
 // Stats is a Balancer's state at one moment and what it did since the start.
@@ -61,19 +52,30 @@ type Stats struct {
 	// than one of these.
 
 	Overflowed uint64 // found no place here and went to the peers
-	NoPeer     uint64 // no peer took it, at least at first
+	NoPeer     uint64 // of them, no peer took
 	Shed       uint64 // refused because too many wait
 	Timeouts   uint64 // no server had time
 
 	Abandoned uint64 // the client was gone first
-	Retries   uint64 // tried again after a loss
+	Retries   uint64 // begun again after a loss
 	Cancels   uint64 // cancel events sent
-	Refused   uint64 // peers' requests refused as busy
-	Wasted    uint64 // peers' requests begun here and cancelled
-	Malformed uint64 // peers' events that made no sense
-	Unsent    uint64 // small events that no link took
+	Refused   uint64 // peers' requests that were sent back
+	Wasted    uint64 // peers' requests that nobody needed any more when they were here
+	// WastedTime is how long the web server worked on those.
+	WastedTime time.Duration
+	Malformed  uint64 // peers' events that made no sense
+	Unsent     uint64 // small events that no link took
 
-	// Copies sent to peers, and what came of them.
+	// What is said before a request moves.
+
+	Offers     uint64 // to one peer each
+	Claims     uint64 // sent
+	LateClaims uint64 // received when their request was not waiting any more
+	Grants     uint64 // of claims
+	Pushes     uint64 // to peers that had not claimed
+	Control    uint64 // all messages sent that carry no request
+
+	// Requests sent to peers, granted or pushed, and what came of them.
 	CopiesSent, CopiesAnswered, CopiesBusy, CopiesLost, CopiesSilent uint64
 
 	Duplicates uint64 // events of answers dropped because another peer's won
@@ -84,15 +86,17 @@ type Stats struct {
 func (b *Balancer) Stats() Stats {
 	n := &b.count
 	first := b.first.Stats()
-	return Stats{
-		State: b.gate.state(), UpstreamUp: b.upstream.up(),
-		Calls: b.calls.len(), Exchanges: b.exchanges.len(), Websockets: b.upstream.websockets.len(),
+	s := Stats{
+		UpstreamUp: b.upstream.up(),
+		Calls:      b.calls.len(), Exchanges: b.exchanges.len(), Websockets: b.upstream.websockets.len(),
 		Local: n.local.Load(), Forwarded: n.forwarded.Load(), Received: n.received.Load(), Rejected: n.rejected.Load(),
-		Overflowed: n.overflowed.Load(), NoPeer: n.noPeer.Load(), Shed: n.shed.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
-		Retries: n.retries.Load(), Cancels: n.cancels.Load(), Refused: n.refused.Load(), Wasted: n.wasted.Load(),
-		Malformed: n.malformed.Load(), Unsent: n.unsent.Load(),
-		CopiesSent: n.copies.sent.Load(), CopiesAnswered: n.copies.answered.Load(), CopiesBusy: n.copies.busy.Load(),
-		CopiesLost: n.copies.lost.Load(), CopiesSilent: n.copies.silent.Load(),
+		Shed: n.shed.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
+		Cancels: n.cancels.Load(), Refused: n.refused.Load(), Wasted: n.wasted.Load(), WastedTime: time.Duration(n.wastedTime.Load()),
+		Malformed: n.malformed.Load(), Unsent: n.unsent.Load(), Claims: n.claims.Load(), LateClaims: n.lateClaims.Load(),
+		CopiesSent: n.moved.sent.Load(), CopiesAnswered: n.moved.answered.Load(), CopiesBusy: n.moved.busy.Load(),
+		CopiesLost: n.moved.lost.Load(),
 		Duplicates: uint64(first.Duplicates), Late: uint64(first.Late),
 	}
+	b.desk.count(&s)
+	return s
 }

@@ -43,12 +43,11 @@ func TestUploadAfterDial(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, m, end := hot(t, 3, func(i int, cfg *Config) {
-				if cfg.Limits.Soft = 2; i == 0 {
+				if cfg.Policy.Places = 2; i == 0 {
 					tight(i, cfg)
 				}
 			})
-			other := c.members[2].fill(1, 1000)
-			c.settle() // the other one is asked first
+			other := c.members[2].fill(2, 50) // so that the other one claims first
 			c.members[1].web.down.Store(true)
 			if res := m.do(r); res.Code != 200 || res.by() != "n3" {
 				t.Errorf("%d by %q: %s, want n3", res.Code, res.by(), res.Body)

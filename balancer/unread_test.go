@@ -27,7 +27,7 @@ func deaf(t *testing.T, first string) *pipes {
 // impatient is a balancer before web with a timeout of 3 s.
 func impatient(t *testing.T, web *pipes) *Balancer {
 	t.Helper()
-	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: defaults(), Timeout: 3 * time.Second})
+	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: defaults(), Timeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

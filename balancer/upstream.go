@@ -97,6 +97,10 @@ type outgoing struct {
 	// another goroutine. nil: nobody.
 	early func(status int, header http.Header) error
 	wrote func()
+	// took is how long it took until the head of the answer was there; set by
+	// serve. It is what a service takes: how long the client reads on is no
+	// matter of the server's.
+	took time.Duration
 }
 
 // newUpstream checks cfg. It starts nothing.

@@ -171,7 +171,7 @@ func TestUpstreamIsTriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		b, err := New(Config{
-			Name: "web1", Upstream: "http://web", Limits: defaults(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Name: "web1", Upstream: "http://web", Policy: defaults(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("connection refused") },
 		})
 		if err != nil {

@@ -85,7 +85,7 @@ func TestWebsocketsEnd(t *testing.T) {
 			_, _ = io.Copy(c, c)
 			ended.Store(true)
 		})
-		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Limits: defaults()})
+		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: defaults()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package filters
 
 import (
 	"math"
+	"time"
 
 	"kecho/channel"
 )
@@ -17,6 +18,9 @@ const (
 	// Capacity is how many requests the node's server runs at once; 0: it
 	// takes nothing. Read it with CapacityIn.
 	Capacity channel.Key[int64] = "capacity"
+	// Service is how long the node's server takes for a request, the mean in
+	// seconds. Read it with ServiceIn.
+	Service channel.Key[float64] = "service"
 	// Draining says that the node finishes what it has and takes nothing new.
 	Draining channel.Key[bool] = "draining"
 	// Weight is what the operator says of the node: how often it is picked
@@ -53,6 +57,17 @@ func LoadIn(attrs channel.Attrs) (load float64, ok bool) {
 func CapacityIn(attrs channel.Attrs) (places int64, ok bool) {
 	places, ok = Capacity.In(attrs)
 	return min(max(places, 0), MaxCapacity), ok
+}
+
+// ServiceIn is the mean service time that attrs claim. It reports false when
+// there is none, and for what no server can take: nothing, or more than an
+// hour.
+func ServiceIn(attrs channel.Attrs) (mean time.Duration, ok bool) {
+	s, ok := Service.In(attrs)
+	if !ok || !(s > 0 && s <= time.Hour.Seconds()) {
+		return 0, false
+	}
+	return max(time.Duration(s*float64(time.Second)), 1), true
 }
 
 // WeightIn is the weight that attrs claim, 0 or from MinWeight to MaxWeight.

@@ -19,7 +19,8 @@ func full() metrics.Snapshot {
 		Crossings: map[string]uint64{"raised": 6, "cancelled": 5}, Told: map[string]uint64{"told": 4, "failed": 3},
 		Overflow:          map[string]uint64{"soft_limit": 7, "timeout": 0, "no such reason": 4, "nor this": 1},
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
-		DuplicatesDropped: 1, Cancels: 2,
+		DuplicatesDropped: 1, Cancels: 2, Control: 12, Wasted: 1500 * time.Millisecond,
+		Moves: map[string]uint64{"offer": 8, "late_claim": 2},
 		Peers: []metrics.Peer{
 			{Name: "web2", Load: &load, HeardAge: 1500 * time.Millisecond},
 			{Name: "web2", Load: &load},
@@ -72,6 +73,8 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_overflow_total{reason="timeout"} 0`,
 		`kecho_copies_total{result="answered"} 5`,
 		"kecho_duplicates_dropped_total 1", "kecho_cancels_total 2",
+		"kecho_control_messages_total 12", "kecho_wasted_seconds_total 1.5",
+		`kecho_moves_total{how="offer"} 8`, `kecho_moves_total{how="late_claim"} 2`,
 		`kecho_peer_load{peer="web2"} 0.75`,
 		`kecho_peer_heard_age_seconds{peer="web2"} 1.5`,
 		`kecho_peer_heard_age_seconds{peer="bad?"} 1`,

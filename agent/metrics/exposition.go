@@ -22,6 +22,9 @@ var (
 	copiesDesc     = desc("copies_total", "Copies sent to peers, by what became of them.", "result")
 	duplicatesDesc = desc("duplicates_dropped_total", "Answers of peers that were dropped because another came first.")
 	cancelsDesc    = desc("cancels_total", "Cancels sent to peers.")
+	movesDesc      = desc("moves_total", "What agents said to each other before requests moved: offers, one to each peer, claims sent, late_claims received that found nothing waiting, grants of claims, pushes to peers that had not claimed, refusals of what peers sent.", "how")
+	controlDesc    = desc("control_messages_total", "Messages of the policy sent that carry no request.")
+	wastedDesc     = desc("wasted_seconds_total", "Time that the web server worked on requests of peers that nobody needed any more.")
 	peerLoadDesc   = desc("peer_load", "Load that a peer last reported; 1 is full.", "peer")
 	peerAgeDesc    = desc("peer_heard_age_seconds", "Time since anything came from a peer.", "peer")
 	membersDesc    = desc("members", "Other nodes of the cluster that gossip believes alive.")
@@ -45,6 +48,7 @@ const (
 func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
+		movesDesc, controlDesc, wastedDesc,
 		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
 	} {
 		out <- d
@@ -73,6 +77,9 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x.closed(copiesDesc, copyResults, s.Copies)
 	x.counter(duplicatesDesc, s.DuplicatesDropped)
 	x.counter(cancelsDesc, s.Cancels)
+	x.closed(movesDesc, moves, s.Moves)
+	x.counter(controlDesc, s.Control)
+	x.out <- prometheus.MustNewConstMetric(wastedDesc, prometheus.CounterValue, s.Wasted.Seconds())
 	x.gauge(membersDesc, float64(s.Members))
 	x.gauge(linksDesc, float64(s.Links))
 	x.counter(rejoinDesc, s.RejoinAttempts)

@@ -19,6 +19,9 @@ type Snapshot struct {
 	Copies            map[string]uint64 // by result
 	DuplicatesDropped uint64
 	Cancels           uint64
+	Moves             map[string]uint64 // what is said before a request moves, by how
+	Control           uint64            // messages that carry no request
+	Wasted            time.Duration     // that the upstream worked for peers in vain
 
 	Peers          []Peer
 	Members        int // nodes that gossip believes alive, without this one

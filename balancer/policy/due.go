@@ -66,10 +66,7 @@ func (c *Core) Tick(now time.Duration, out []Effect) []Effect {
 		case r.phase == running:
 			out = c.hedge(now, r, out)
 		case r.deadline <= now:
-			c.count.Late++
-			c.blame(now, r)
-			out = c.release(r, out)
-			out = append(out, Effect{Do: DoExpire, Request: r})
+			out = c.expire(now, r, out)
 		case r.phase == moved && r.backup != 0 && r.backup <= now:
 			out = c.hedge(now, r, out)
 		case r.phase == moved:
@@ -78,6 +75,13 @@ func (c *Core) Tick(now time.Duration, out []Effect) []Effect {
 			out = c.ownDue(now, r, out)
 		}
 	}
+}
+
+// expire ends an own request whose time is over.
+func (c *Core) expire(now time.Duration, r *Request, out []Effect) []Effect {
+	c.count.Late++
+	c.blame(now, r)
+	return append(c.release(r, out), Effect{Do: DoExpire, Request: r})
 }
 
 // ownDue gives an own request that still waits its next chance: a second round

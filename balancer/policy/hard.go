@@ -40,3 +40,13 @@ func (c *Core) dispatchBound(now time.Duration, out []Effect) []Effect {
 	}
 	return out
 }
+
+// claimed is how long a request that was offered waits to be claimed before it
+// is looked at again. Whoever has a place free claims it within a round trip:
+// then it may have one here beyond the places.
+func (c *Core) claimed() time.Duration {
+	if c.cfg.Hard > c.cfg.Places {
+		return max(min(4*c.trip, 2*c.service), leastLook)
+	}
+	return max(2*c.service, leastLook)
+}

@@ -50,7 +50,7 @@ func (c *Core) offer(now time.Duration, r *Request, out []Effect) []Effect {
 		return out
 	}
 	r.rounds++
-	c.lookAgain(now, r, now+max(2*c.service, leastLook))
+	c.lookAgain(now, r, now+c.claimed())
 	m := c.message(Offer, now, r)
 	if c.cfg.Mode == Speculative && r.Repeatable && r.Light {
 		r.tied = true
@@ -275,10 +275,14 @@ func (c *Core) retake(now time.Duration, r *Request, from Peer, out []Effect) []
 }
 
 // again decides about an own request that has no answer from where it was, the
-// peer from or here, and is nowhere else: back into the queue if nobody began it, or if it may be begun twice
-// and was not yet; otherwise it fails.
+// peer from or here, and is nowhere else: back into the queue if nobody began
+// it, or if it may be begun twice and was not yet; otherwise it fails, or its
+// time is over.
 func (c *Core) again(now time.Duration, r *Request, from Peer, begun bool, out []Effect) []Effect {
-	if r.repeats >= maxRepeats || !r.Movable || r.deadline <= now || begun && !(r.Repeatable && c.budget.Spend(now, 1)) {
+	if r.deadline <= now {
+		return c.expire(now, r, out)
+	}
+	if r.repeats >= maxRepeats || !r.Movable || begun && !(r.Repeatable && c.budget.Spend(now, 1)) {
 		return c.fail(now, r, out)
 	}
 	r.repeats++

@@ -15,8 +15,8 @@ func agentCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "agent",
 		Usage: "run a node: stand before a web server and share its overflow",
-		Description: "Serves what its own web server can take, hands the rest to the least loaded\n" +
-			"agents of the cluster, and takes theirs. Alone it is a plain proxy; --join any\n" +
+		Description: "Serves what its own web server can take, hands the rest to agents of the\n" +
+			"cluster that have a free place, and takes theirs. Alone it is a plain proxy; --join any\n" +
 			"member to be one. SIGTERM or SIGINT drains it: readiness first, what is in\n" +
 			"flight is finished, then it leaves; a second signal ends it at once.",
 		Flags:  agentFlags(),

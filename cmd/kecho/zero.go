@@ -26,6 +26,7 @@ var (
 		{"queue", "want at least 1"},
 		{"queue-age", "want more than 0"},
 		{"load-every", "want 100ms to 1h"},
+		{"policy", "want a name, such as auto"},
 		{"copies", "want 1, 2 or 3"},
 		{"timeout", "want more than 0"},
 		{"drain-timeout", "want more than 0"},

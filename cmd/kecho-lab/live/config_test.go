@@ -75,11 +75,10 @@ func TestHAProxyConfig(t *testing.T) {
 }
 
 func TestReadMetrics(t *testing.T) {
-	m, err := readMetrics(strings.NewReader(`# HELP kecho_cancels_total Cancels.
-# TYPE kecho_cancels_total counter
-kecho_cancels_total 3
-kecho_cancels_total_more 100
-kecho_copies_total{result="busy"} 4
+	m, err := readMetrics(strings.NewReader(`# HELP kecho_control_messages_total Messages.
+# TYPE kecho_control_messages_total counter
+kecho_control_messages_total 7
+kecho_control_messages_total_more 100
 kecho_copies_total{result="answered"} 50
 kecho_channel_events_total{channel="data",direction="in"} 10
 kecho_channel_events_total{channel="data",direction="out"} 2.5e+01

@@ -64,7 +64,5 @@ func (m metrics) messages() float64 {
 	return m.sum("kecho_channel_events_total", `channel="data"`, `direction="in"`)
 }
 
-// control is those that carry neither.
-func (m metrics) control() float64 {
-	return m.sum("kecho_cancels_total") + m.sum("kecho_copies_total", `result="busy"`)
-}
+// control is what was sent of those that carry neither.
+func (m metrics) control() float64 { return m.sum("kecho_control_messages_total") }

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kecho/balancer/policy"
+)
+
+// policies are the names that Config.Policy can have, in the order in which
+// they are shown.
+var policies = []string{"auto", "offers", "push", "none", "paper"}
+
+// Who heeds Config.Copies and Config.ForwardAfter.
+var (
+	copying  = []string{"paper"}
+	delaying = []string{"paper"}
+)
+
+// core is how the balancer's core is to decide.
+func (c Config) core() policy.Config {
+	mode, _ := policy.ModeNamed(c.Policy) // Validate knows it
+	return policy.Config{
+		Places: c.SoftLimit, Hard: c.HardLimit, Queue: c.Queue, ShedAge: c.QueueAge,
+		Mode: mode, Copies: policy.Copies{Most: c.Copies, After: c.ForwardAfter},
+	}
+}
+
+func (c Config) validatePolicy() error {
+	if !slices.Contains(policies, c.Policy) {
+		return fmt.Errorf("--policy %.80q: want one of %s", c.Policy, strings.Join(policies, ", "))
+	}
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.Copies >= 0 && c.Copies <= 3, "--copies %d: want 1, 2 or 3", c.Copies)
+	check(c.Copies == 0 || slices.Contains(copying, c.Policy),
+		"--copies %d goes with --policy %s: %s sends a request to one server", c.Copies, strings.Join(copying, " or "), c.Policy)
+	check(c.ForwardAfter >= 0, "--forward-after %v: want 0 or more", c.ForwardAfter)
+	check(c.ForwardAfter == 0 || slices.Contains(delaying, c.Policy),
+		"--forward-after %v goes with --policy %s: %s has requests move at once", c.ForwardAfter, strings.Join(delaying, " or "), c.Policy)
+	check(c.Timeout <= 0 || max(c.ForwardAfter, c.usualAfter()) < c.Timeout,
+		"--forward-after %v is not below --timeout %v: no request would ever be forwarded", max(c.ForwardAfter, c.usualAfter()), c.Timeout)
+	return errors.Join(errs...)
+}
+
+// usualAfter is how long requests wait before they move where that is not said.
+func (c Config) usualAfter() time.Duration {
+	if c.Policy == "paper" && c.ForwardAfter == 0 {
+		return 2500 * time.Millisecond
+	}
+	return 0
+}
