@@ -58,3 +58,13 @@ func (b *brief) hopeless(left time.Duration, crowd bool) bool {
 	b.hasty++
 	return b.hasty%tryEvery != 0
 }
+
+// learn notes how long the web server took: weight .05.
+func (c *Core) learn(took time.Duration) {
+	c.brief.note(took)
+	if !c.measured {
+		c.measured, c.service = true, max(took, 1)
+		return
+	}
+	c.service = max(c.service+(took-c.service)/20, 1)
+}

@@ -12,8 +12,12 @@ type Config struct {
 	// is 1.8 x (docs/design.md, "Policy").
 	Places int
 	// Hard is how many it runs at most, when no peer takes or may take what
-	// waits. Zero: Places; not below it.
+	// waits. Zero: Places; not below it, and not with MaxPlaces.
 	Hard int
+	// MaxPlaces, above 0, says that Places is only where it begins: how many the
+	// web server runs at once is learned from how long it takes beside others,
+	// and MaxPlaces is the upper bound.
+	MaxPlaces int
 	// Queue is how many requests wait here at most, guests that were accepted
 	// among them. Zero: 1,024.
 	Queue int
@@ -51,6 +55,10 @@ func (cfg Config) Check() error {
 		return errors.New("there is not one place")
 	case cfg.Hard != 0 && cfg.Hard < cfg.Places:
 		return errors.New("the hard limit is below the places")
+	case cfg.MaxPlaces != 0 && cfg.MaxPlaces < cfg.Places:
+		return errors.New("there are more places than the most that may be learned")
+	case cfg.MaxPlaces != 0 && cfg.Hard != 0:
+		return errors.New("the hard limit is what is learned, and cannot be given as well")
 	case cfg.Silence < 0 || cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
 		return errors.New("a limit is below 0")
 	case cfg.Mode > Speculative:
@@ -77,6 +85,7 @@ type Core struct {
 	trip     time.Duration // R
 	brief    brief
 	leaving  drainRate
+	limit    *limit // cfg.Places follows it; nil: they are fixed
 	sick     bool
 	probed   time.Duration // when a request last was one
 	calls    callHistory
@@ -127,13 +136,17 @@ func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Service, 20*time.Millisecond)
 	setDefault(&cfg.MessageCost, 10*time.Microsecond)
 	cfg.Copies = cfg.Copies.usual(cfg.Mode)
-	return &Core{
+	c := &Core{
 		cfg: cfg, budget: cfg.Budget, hedger: newHedger(cfg.Copies), service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},
 		peers:    peers{places: cfg.Places},
 		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
 	}
+	if cfg.MaxPlaces > 0 {
+		c.limit = newLimit(cfg.Places, cfg.MaxPlaces)
+	}
+	return c
 }
 
 func setDefault[T int | int64 | time.Duration](field *T, value T) {
@@ -232,7 +245,7 @@ func (c *Core) start(now time.Duration, r *Request, out []Effect) []Effect {
 	c.timers.remove(r)
 	c.running++
 	c.count.Begun++
-	r.phase = running
+	r.phase, r.beside = running, c.running
 	if r.owner != 0 {
 		c.count.Guests++
 		c.ended.add(r.name())
@@ -274,6 +287,7 @@ func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Res
 	if res == Served {
 		c.learn(took)
 	}
+	c.learnPlaces(now, r, took, res)
 	if res != Aborted {
 		c.calls.note(res == Served)
 		c.sick = c.calls.sick()
@@ -298,16 +312,6 @@ func (c *Core) Finish(now time.Duration, r *Request, took time.Duration, res Res
 		out = c.again(now, r, 0, res == Broken, out)
 	}
 	return c.dispatch(now, out)
-}
-
-// learn notes how long the web server took: weight .05.
-func (c *Core) learn(took time.Duration) {
-	c.brief.note(took)
-	if !c.measured {
-		c.measured, c.service = true, max(took, 1)
-		return
-	}
-	c.service = max(c.service+(took-c.service)/20, 1)
 }
 
 // Leave says that the client of an own request is gone, wherever the request
@@ -366,15 +370,6 @@ func (c *Core) Report() Report {
 		places = 0
 	}
 	return Report{Load: float64(c.running+c.held+c.queue.len()) / float64(c.cfg.Places), Places: places, Service: c.service}
-}
-
-// predicted is how long one more request of a class would wait here.
-func (c *Core) predicted(class Class) time.Duration {
-	if c.vacant() > 0 && c.queue.len() == 0 {
-		return 0
-	}
-	ahead, _ := c.queue.upTo(class)
-	return time.Duration(float64(ahead+1) * float64(c.service) / float64(c.cfg.Places))
 }
 
 // send appends a message to one peer.

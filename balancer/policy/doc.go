@@ -55,6 +55,10 @@
 // not in the way of what may not. At a Core an offer counts as two services
 // younger than it is: who is here comes first.
 //
+// The places of a Core may be learned (Config.MaxPlaces), from how service times
+// grow with the number in flight: limit has the rule. It is never lowered to see
+// how the server is when nobody is there.
+//
 // # Use
 //
 // A Gate is asked with Arrive; what it answers is a Verdict. Whoever was told

@@ -43,6 +43,15 @@ func (c *Core) drain(now time.Duration, class Class) time.Duration {
 	return time.Duration(float64(n) / rate * float64(time.Second))
 }
 
+// predicted is how long one more request of a class would wait here.
+func (c *Core) predicted(class Class) time.Duration {
+	if c.vacant() > 0 && c.queue.len() == 0 {
+		return 0
+	}
+	ahead, _ := c.queue.upTo(class)
+	return time.Duration(float64(ahead+1) * float64(c.service) / float64(c.cfg.Places))
+}
+
 // What a client that is refused is told at least, how much more at most by
 // chance, and the most that it is told at all.
 const (

@@ -38,6 +38,7 @@ type Request struct {
 	deadline time.Duration
 	due      time.Duration // when time alone changes something
 	slot     [4]int        // in the heap of each kind, from 1; 0: not in it
+	beside   int           // in flight at the web server when it began, this one among them
 
 	// Of an own request.
 	notBefore time.Duration // not started here before: a faster peer may claim it

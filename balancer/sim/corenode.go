@@ -23,7 +23,8 @@ type coreNode struct {
 	wakeAt  time.Duration   // 0: not planned
 	zone    channel.Attr
 	drawn   int // requests that it got by lying
-	// serving is what runs at the web server.
+	server  inside
+	// serving is what is at the web server.
 	serving map[*policy.Request]*service
 }
 
@@ -32,6 +33,8 @@ type service struct {
 	job     *job
 	request *policy.Request
 	began   time.Duration
+	works   bool          // it does not wait inside the server
+	since   time.Duration // when that began
 }
 
 func (n *coreNode) name() policy.Peer { return peerOf(n.index, n.life) }
@@ -42,6 +45,7 @@ func (n *coreNode) open() {
 	zone := n.cfg.Scenario.zone(n.index)
 	n.chooser = choice.New(choice.Config{Core: n.core, Zone: zone, Rand: n.random.Float64})
 	n.zone = filters.Zone.Of(zone)
+	n.server = inside{}
 	n.serving = make(map[*policy.Request]*service)
 	n.core.SetRoundTrip(2 * n.cfg.Delay)
 }
@@ -132,7 +136,7 @@ func (n *coreNode) begins(r *policy.Request) {
 	n.begin(j, n.index)
 	s := &service{job: j, request: r, began: n.now}
 	n.serving[r] = s
-	n.plan(event{at: n.now + n.takes(j, n.index), what: finishes, node: n.index, life: n.life, service: s})
+	n.enter(s)
 }
 
 // outcome is how a service ends that ends now.
@@ -152,7 +156,7 @@ func (n *coreNode) finish(s *service, res policy.Result) {
 	}
 	delete(n.serving, r)
 	took, owner := n.now-s.began, r.Owner()
-	n.spend(took, res != policy.Served || j.over)
+	n.spend(n.exit(s), res != policy.Served || j.over)
 	switch {
 	case owner == 0 && res == policy.Served && n.core.Awaits(r, 0, r.Epoch()): // else the core says what becomes of it
 		j.away = false

@@ -71,7 +71,7 @@ func (c *ideal) dispatch() {
 
 func (c *ideal) serve(i int) {
 	s := &c.servers[i]
-	for !s.dead && s.running < c.cfg.Scenario.Places && len(s.queue) > 0 {
+	for !s.dead && s.running < c.parallel() && len(s.queue) > 0 {
 		j := s.queue[0]
 		s.queue = s.queue[1:]
 		c.start(i, j)
@@ -86,7 +86,7 @@ func (c *ideal) start(i int, j *job) {
 	}
 	c.begin(j, i)
 	c.servers[i].running++
-	c.vacant.set(i, c.servers[i].running < c.cfg.Scenario.Places)
+	c.vacant.set(i, c.servers[i].running < c.parallel())
 	c.runs++
 	j.run = c.runs
 	c.servers[i].jobs = append(c.servers[i].jobs, j)

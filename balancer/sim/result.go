@@ -46,6 +46,8 @@ type Result struct {
 	// of those that a liar got.
 	Far   float64 `json:"far"`
 	Drawn float64 `json:"drawn"`
+	// Learned is how many places the agents believe in at the end, in the mean.
+	Learned float64 `json:"learned_places"`
 	// Control is the messages per request that carry no request.
 	Control float64 `json:"control_messages"`
 	// Bodies is the messages per request that carry one.

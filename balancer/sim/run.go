@@ -147,6 +147,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cores, ok := c.(*cores); ok {
 		r.addCounts(cores.counts(), w.requests)
 		r.Drawn = float64(cores.drawn()) / float64(max(w.requests, 1))
+		r.Learned = cores.places()
 	}
 	r.addCost(&w.cfg, w.requests)
 	return r, nil
@@ -158,6 +159,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 func (cfg *Config) core() policy.Config {
 	core := policy.Config{Places: cfg.Scenario.Places, Timeout: cfg.Timeout, MessageCost: cfg.MessageCost, Copies: cfg.Copies}
 	core.Mode, _ = policy.ModeNamed(string(cfg.Policy))
+	if cfg.Scenario.Limit > 0 {
+		core.Places, core.MaxPlaces = cfg.Scenario.Limit, cfg.Scenario.Learn
+	}
 	if cfg.Policy == None || cfg.Policy == Paper {
 		core.Queue, core.ShedAge = 1<<20, cfg.Timeout
 	}

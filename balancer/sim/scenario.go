@@ -16,8 +16,14 @@ type Scenario struct {
 	// differs in the row. XName says what X is. Zero: it stands alone.
 	Sweep, XName string
 	X            float64
-	// Places of each node. Zero: 1.
+	// Places of each node: what its web server runs at once. Zero: 1.
 	Places int
+	// Later is the places of each node from the middle on. Zero: as before.
+	Later int
+	// Limit is the places that each node's agent believes in, or begins with when
+	// Learn, the upper bound, says that it learns them. Zero: Places. Only the
+	// policies that are cores' know it.
+	Limit, Learn int
 	// Service is the mean at a node of speed 1. Zero: 38 ms, the paper's.
 	Service time.Duration
 	// Dist is the distribution of services. Zero: Exponential.
@@ -78,6 +84,7 @@ func Scenarios() []Scenario {
 		{Name: "short-1ms", Base: .8, Places: 8, Service: time.Millisecond},
 		{Name: "hot-short-1ms", Base: .25, Hot: 1, HotAt: 4, Places: 8, Service: time.Millisecond},
 	}...)
+	list = append(list, limits()...)
 	list = append(list, overloads(1.05, 1.1, 1.2, 1.35, 1.5, 2.5)...)
 	for i := range list {
 		list[i].defaults()
@@ -110,6 +117,21 @@ func hots(others map[float64]float64) (list []Scenario) {
 			Sweep: "hot", XName: "load of the hot node", X: at})
 	}
 	return list
+}
+
+// limits is agents that are told too many places, and agents that learn them.
+func limits() (list []Scenario) {
+	for _, x := range []int{2, 4, 16} {
+		list = append(list, Scenario{Name: fmt.Sprintf("limit-%dx", x), Base: .8, Places: 4, Limit: 4 * x,
+			Sweep: "limit", XName: "limit, as a multiple of the places", X: float64(x)})
+	}
+	for _, from := range []int{1, 8, 64} {
+		list = append(list, Scenario{Name: fmt.Sprintf("learn-%d", from), Base: .8, Places: 4, Limit: from, Learn: 64,
+			Sweep: "learn", XName: "limit at the start", X: float64(from)})
+	}
+	return append(list,
+		Scenario{Name: "learn-more", Base: .9, Places: 4, Later: 16, Limit: 8, Learn: 64},
+		Scenario{Name: "learn-less", Base: .2, Places: 16, Later: 4, Limit: 8, Learn: 64})
 }
 
 func (s *Scenario) defaults() {
