@@ -17,7 +17,7 @@ type Config struct {
 	// Cluster keeps clusters apart that meet by mistake. Zero: "kecho".
 	Cluster string
 	// Upstream is the web server that this agent stands before, as
-	// http://host:port[/prefix], https://... or unix:///path/of/socket. Required.
+	// balancer.ParseOrigin reads it. Required.
 	Upstream string
 
 	// Listen is where clients come in. Zero: 127.0.0.1:8080.

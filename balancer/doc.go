@@ -38,7 +38,7 @@
 // hides, and ServeHTTP (front.go). The desk (desk.go) is policy.Core with a lock
 // and a clock. What the core says of a request of this node are orders
 // (orders.go), which the request's goroutine obeys (carry.go): here (local.go,
-// upstream.go over package h1, upload.go, respond.go) or at a peer (forward.go).
+// upstream.go over package h1 or h2.go, upload.go, respond.go) or at a peer (forward.go).
 // All else that the core says are errands (errand.go, control.go). The channel's
 // OUT-filter picks the peers (chain.go, choose.go, package choice). For what
 // peers have there is a call in a table (calls.go), and what they say comes in

@@ -24,6 +24,9 @@ import (
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) error {
 	out.method, out.target, out.host = r.Method, targetOf(r), r.Host
 	upgrade := isWebsocket(r)
+	if upgrade && u.origin.HTTP2 {
+		return fmt.Errorf("%w: a websocket, and the web server speaks HTTP/2", errBadTarget)
+	}
 	if upgrade {
 		out.header["Connection"] = []string{"Upgrade"}
 		out.header["Upgrade"] = []string{"websocket"}
@@ -51,7 +54,12 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 		}
 		return sent.blame(err)
 	}
-	defer res.Body.Close()
+	defer func() {
+		if sent != nil {
+			sent.end(w) // HTTP/2's Close waits for a read that only this breaks off
+		}
+		_ = res.Body.Close() // it ends what is left of the exchange
+	}()
 	out.took = time.Since(start)
 	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", out.took))
 	switch {
@@ -78,7 +86,7 @@ func (u *upstream) watched(parent context.Context, sent *upload, out *outgoing) 
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	out.wrote = sent.wrote
-	sent.watch(u.client.HeadTimeout(), true, func() { cancel(errUpstreamTimeout) })
+	sent.watch(u.patience, true, func() { cancel(errUpstreamTimeout) })
 	return ctx, cancel
 }
 

@@ -51,7 +51,13 @@ func (f *localFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // frontBefore puts a front with an upstream of its own before the web server l.
 func frontBefore(t *testing.T, l *pipes) (*pipes, *localFront) {
 	t.Helper()
-	u, err := newUpstream(upstreamConfig{URL: "http://127.0.0.1:8000", Dial: l.dial})
+	return frontOf(t, "http://127.0.0.1:8000", l)
+}
+
+// frontOf puts one before the upstream url, which is dialled at l.
+func frontOf(t *testing.T, url string, l *pipes) (*pipes, *localFront) {
+	t.Helper()
+	u, err := newUpstream(upstreamConfig{URL: url, Dial: l.dial})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,18 @@ type Origin struct {
 	Prefix string
 	// ServerName is what the certificate must be for; empty: plaintext.
 	ServerName string
+	// HTTP2 says that it speaks HTTP/2 and not HTTP/1.1.
+	HTTP2 bool
 }
 
-var errOrigin = errors.New("want http://host:port, https://host:port or unix:///path/of/socket")
+var errOrigin = errors.New("want http://host:port, https://host:port, h2c://host:port or unix:///path/of/socket")
 
-// ParseOrigin reads http://host[:port][/prefix], https://... or
-// unix:///path/of/socket. The error says what is wrong without the text.
+// usualPort is the port of each scheme where none is named.
+var usualPort = map[string]string{"http": "80", "h2c": "80", "https": "443", "h2": "443"}
+
+// ParseOrigin reads http://host[:port][/prefix], https://..., h2c://... and
+// h2://... for HTTP/2 in plaintext and over TLS, or unix:///path/of/socket. The
+// error says what is wrong without the text.
 func ParseOrigin(text string) (Origin, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -40,10 +46,10 @@ func ParseOrigin(text string) (Origin, error) {
 			return Origin{}, errors.New("want unix:///path/of/socket, with three slashes and none at the end")
 		}
 		return Origin{Network: "unix", Address: u.Path, Host: "localhost"}, nil
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+	case usualPort[u.Scheme] == "" || u.Hostname() == "":
 		return Origin{}, errOrigin
 	}
-	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	port := cmp.Or(u.Port(), usualPort[u.Scheme])
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return Origin{}, errors.New("the port is not a number from 1 to 65535")
 	}
@@ -51,9 +57,10 @@ func ParseOrigin(text string) (Origin, error) {
 		Network: "tcp", Address: net.JoinHostPort(u.Hostname(), port), Host: u.Host,
 		Prefix: strings.TrimRight(u.EscapedPath(), "/"),
 	}
-	if u.Scheme == "https" {
+	if usualPort[u.Scheme] == usualPort["https"] {
 		o.ServerName = u.Hostname()
 	}
+	o.HTTP2 = strings.HasPrefix(u.Scheme, "h2")
 	return o, nil
 }
 

@@ -66,7 +66,8 @@ type upstream struct {
 	dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	connect    time.Duration
 	tls        *tls.Config // nil: plaintext
-	client     *h1.Client
+	client     webClient
+	patience   time.Duration // for the head of an answer
 	changed    func(up bool)
 	telling    sync.Mutex               // one call of changed at a time, the latest last
 	load       func(header http.Header) // nil: nobody
@@ -120,12 +121,31 @@ func newUpstream(cfg upstreamConfig) (*upstream, error) {
 
 		websockets: newWebsockets(),
 	}
-	if origin.ServerName != "" {
-		u.tls = &tls.Config{ServerName: origin.ServerName, NextProtos: []string{"http/1.1"}}
+	if cfg.HeaderTimeout == 0 {
+		cfg.HeaderTimeout = 30 * time.Second
 	}
+	u.patience = cfg.HeaderTimeout
 	u.setDefaults()
-	u.client = h1.New(h1.Config{Dial: u.dialOnce, Idle: cfg.Idle, HeadTimeout: cfg.HeaderTimeout})
+	protocol := "http/1.1"
+	if origin.HTTP2 {
+		protocol = "h2"
+		u.client = newH2(cfg, origin.ServerName != "", u.dialOnce)
+	} else {
+		u.client = h1.New(h1.Config{Dial: u.dialOnce, Idle: cfg.Idle, HeadTimeout: cfg.HeaderTimeout})
+	}
+	if origin.ServerName != "" {
+		u.tls = alpn(origin.ServerName, protocol)
+	}
 	return u, nil
+}
+
+// webClient is what speaks to the web server, in one version of HTTP.
+type webClient interface {
+	// Do is as h1.Client's.
+	Do(ctx context.Context, r *h1.Request) (*http.Response, error)
+	// Reap closes what was idle for too long, CloseIdle everything that is idle.
+	Reap()
+	CloseIdle()
 }
 
 func (u *upstream) setDefaults() {

@@ -26,6 +26,8 @@ func TestUpstreamURLs(t *testing.T) {
 		"":                          "",
 		"web:8000":                  "",
 		"127.0.0.1:8000":            "",
+		"h2c://web":                 "web:80",
+		"h2://web":                  "web:443",
 		"ftp://web":                 "",
 		"http://":                   "",
 		"http://:80":                "",

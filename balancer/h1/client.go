@@ -99,9 +99,6 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// HeadTimeout is Config.HeadTimeout.
-func (c *Client) HeadTimeout() time.Duration { return c.cfg.HeadTimeout }
-
 // Do sends r and returns the head of the answer; its Body must be closed,
 // which also ends a request that is still being sent. Of an answer 101 the Body
 // is the connection, an io.ReadWriteCloser. It blocks until the head is there,
