@@ -2,6 +2,7 @@ package resmgr
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -24,6 +25,16 @@ func (a *agenda) due(now time.Duration) (e entry, ok bool) {
 		return entry{}, false
 	}
 	return heap.Pop(a).(entry), true
+}
+
+// weed drops the entries whose subject is over when there are many more than
+// live ones, so that what is long over is not kept for its time.
+func (a *agenda) weed(live int, over func(what any) bool) {
+	if len(*a) < 4*live+1024 {
+		return
+	}
+	*a = slices.DeleteFunc(*a, func(e entry) bool { return over(e.what) })
+	heap.Init(a)
 }
 
 // Len, Less, Swap, Push and Pop are heap.Interface.

@@ -195,11 +195,27 @@ func (s *Asker) Tick(now time.Duration, out []Effect) []Effect {
 			out = s.undoDue(now, what, out)
 		}
 	}
+	s.agenda.weed(len(s.asks)+len(s.calls)+len(s.held)+len(s.undos), s.isOver)
 	for len(s.done) > 0 && s.done[0].over+keepRequests <= now {
 		s.forget(s.done[0])
 		s.done[0], s.done = nil, s.done[1:]
 	}
 	return out
+}
+
+// isOver reports whether time changes nothing more about what is in the agenda.
+func (s *Asker) isOver(what any) bool {
+	switch what := what.(type) {
+	case *Asking:
+		return what.phase == finished
+	case *Call:
+		return s.calls[what.ask] != what
+	case *held:
+		return s.held[what.ID] != what
+	case *undoing:
+		return s.undos[what.key] != what
+	}
+	return false
 }
 
 func (s *Asker) forget(a *Asking) {

@@ -68,7 +68,8 @@
 // # Concurrency
 //
 // Every method of Manager may be called by any goroutine. Run owns two: one for
-// what is due, one for the journal, which writes all that waits at once. One lock
+// what is due, one for the journal, which writes all that waits at once; the end
+// of a lease waits up to 50 ms for a grant to go with. One lock
 // is around the state machines; what they say is done after it is released, in
 // order, by whoever was there first. Changed is called there, so it may call the
 // Manager but must not block.

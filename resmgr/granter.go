@@ -190,7 +190,19 @@ func (g *Granter) Tick(now time.Duration, out []Effect) []Effect {
 		out = g.write(write{rec: Record{Kind: RecordFence, Fence: g.fence}}, out)
 	}
 	g.past.forget(now, g)
+	g.agenda.weed(len(g.counts)+g.live+len(g.queue), isOver)
 	return g.serve(now, out)
+}
+
+// isOver reports whether time changes nothing more about an ask or a lease.
+func isOver(what any) bool {
+	switch what := what.(type) {
+	case *ask:
+		return what.state != waiting && what.state != offered
+	case *granted:
+		return what.how != ""
+	}
+	return false
 }
 
 // PeerGone says that a node is not there any more: what it was offered and what

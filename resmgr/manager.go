@@ -58,6 +58,8 @@ type Manager struct {
 	fences   *Fences
 	peers    map[channel.NodeID]map[string]*peerReport // what each node's managers said last
 	writes   []written                                 // for the journal, in order
+	urgent   bool                                      // somebody waits for one of them
+	lazy     time.Duration                             // when they are written anyway; 0: there are none
 	outbox   []Effect                                  // to be sent and told, in order
 	flushing bool                                      // somebody sends
 	armed    time.Duration                             // when the timer loop wakes; 0: it does not
@@ -176,6 +178,9 @@ func (m *Manager) keepTime(ctx context.Context) {
 }
 
 func (m *Manager) tick(now time.Duration) {
+	if m.lazy > 0 && now >= m.lazy {
+		m.hurryLocked(true)
+	}
 	m.takeLocked(nil, m.asker.Tick(now, nil))
 	for _, g := range m.granters {
 		if at, ok := g.Next(); ok && at <= now {
@@ -198,6 +203,9 @@ func (m *Manager) nextLocked() time.Duration {
 	if len(m.granters) > 0 {
 		next = m.report
 	}
+	if m.lazy > 0 && !m.urgent {
+		next = min(next, m.lazy)
+	}
 	if at, ok := m.asker.Next(); ok {
 		next = min(next, at)
 	}
@@ -217,7 +225,7 @@ func (m *Manager) takeLocked(g *Granter, out []Effect) {
 		switch e.Do {
 		case DoWrite:
 			m.writes = append(m.writes, written{g, e})
-			signal(m.dirty)
+			m.hurryLocked(e.Record.Kind != RecordEnd)
 		case DoDone:
 			if e.Asking != nil {
 				close(e.Asking.Data.(*waiters).done)
@@ -237,6 +245,20 @@ func (m *Manager) takeLocked(g *Granter, out []Effect) {
 	}
 }
 
+// lazyEnds is how long the end of a lease waits for another write to go with.
+// Nobody waits for it: without it the lease is held over a restart.
+const lazyEnds = 50 * time.Millisecond
+
+// hurryLocked has the journal write what there is, now or in a while.
+func (m *Manager) hurryLocked(now bool) {
+	if now {
+		m.urgent = true
+		signal(m.dirty)
+	} else if m.lazy == 0 {
+		m.lazy = m.now() + lazyEnds
+	}
+}
+
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -249,8 +271,11 @@ func signal(c chan struct{}) {
 func (m *Manager) keepJournal(ctx context.Context) {
 	for {
 		m.mu.Lock()
-		batch := m.writes
-		m.writes = nil
+		var batch []written
+		if m.urgent || ctx.Err() != nil {
+			batch, m.writes = m.writes, nil
+			m.urgent, m.lazy = false, 0
+		}
 		m.mu.Unlock()
 		if len(batch) > 0 {
 			m.writeBatch(batch)
@@ -280,7 +305,7 @@ func (m *Manager) writeBatch(batch []written) {
 	m.enter(func(now time.Duration) {
 		m.noteJournal(err)
 		if err != nil {
-			m.writes = nil // what was handed over since is not written either
+			m.writes, m.lazy = nil, 0 // what was handed over since is not written either
 		}
 		for _, g := range m.granters {
 			if seq, had := last[g]; had || err != nil {
