@@ -47,6 +47,9 @@ type Agent struct {
 	news        *news.Log
 	certificate *balancer.Certificate // for clients; nil: plaintext
 
+	triggers *host.Triggers // nil: the host feed is not this machine
+	stalled  chan struct{}  // capacity 1: read the load now
+
 	// Made by Run before any layer starts.
 	node     *channel.Node
 	links    *link.Pool
@@ -76,7 +79,7 @@ func New(cfg Config) (*Agent, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg.withDefaults()}
+	a := &Agent{cfg: cfg.withDefaults(), stalled: make(chan struct{}, 1)}
 	a.log = a.cfg.Logger
 	if a.cfg.Cert != "" {
 		conf, err := link.LoadTLS(a.cfg.CA, a.cfg.Cert, a.cfg.CertKey)
@@ -96,6 +99,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})
+		a.triggers = host.NewTriggers(host.TriggersConfig{Logger: a.log})
 	}
 	a.id = channel.NewNodeID()
 	a.news = news.New(news.Config{ID: a.id.String()})
@@ -129,6 +133,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"gossip", a.runGossip},
 		{"peers", a.watchPeers},
 		{"gauges", a.gauges.Run},
+		{"pressure", a.watchPressure},
 		{"agent check", a.serveAgentCheck},
 		{"load reports", a.runReports},
 		{"load URL", a.pollLoad},

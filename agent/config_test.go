@@ -56,7 +56,7 @@ func TestValidate(t *testing.T) {
 		{"a condition with a wrong side", func(c *Config) { c.Overflow = "cpu > 0.85 cancel < 0.9" }, `--overflow "cpu > 0.85 cancel < 0.9", column 19: cancel on the wrong side`},
 		{"a condition that never ends", func(c *Config) { c.Overflow = "cpu > 0.85" }, `--overflow "cpu > 0.85" needs a value at which overflow ends`},
 		{"a condition on a watermark", func(c *Config) { c.Overflow = "high(cpu) > 0.85 cancel < 0.7" }, "a watermark does not come back"},
-		{"a condition on what nobody reads", func(c *Config) { c.Overflow = "disk > 1 cancel < 0" }, `--overflow "disk > 1 cancel < 0": there is no gauge disk: the machine has cpu, load1, memory, throttled, and the names of all others have a dot`},
+		{"a condition on what nobody reads", func(c *Config) { c.Overflow = "disk > 1 cancel < 0" }, `--overflow "disk > 1 cancel < 0": there is no gauge disk: the machine has cpu, load1, memory, pressure_cpu, pressure_io, pressure_memory, throttled, and the names of all others have a dot`},
 		{"a condition on one of many", func(c *Config) { c.Overflow = "cpu{item=0} > 1 cancel < 0" }, "there is no gauge cpu{item=0}"},
 		{"a per cent figure", func(c *Config) { c.Overflow = "cpu > 85 cancel < 70" }, `--overflow "cpu > 85 cancel < 70": cpu is a share from 0 to 1: write 0.85`},
 		{"one that always holds", func(c *Config) { c.Overflow = "memory < 5 cancel > 6" }, "memory is a share from 0 to 1"},

@@ -23,13 +23,17 @@ var hostGauges = map[string]func(host.Sample) (float64, bool){
 	"memory":    host.Sample.WorseMemory,
 	"load1":     func(s host.Sample) (float64, bool) { return s.Load1, s.HasLoad1 },
 	"throttled": func(s host.Sample) (float64, bool) { return s.Container.Throttled, s.Container.HasThrottled },
+
+	"pressure_cpu":    func(s host.Sample) (float64, bool) { return s.Pressure.CPU, s.Pressure.HasCPU },
+	"pressure_memory": func(s host.Sample) (float64, bool) { return s.Pressure.Memory, s.Pressure.HasMemory },
+	"pressure_io":     func(s host.Sample) (float64, bool) { return s.Pressure.IO, s.Pressure.HasIO },
 }
 
 // gaugeRules say which gauges an agent has.
 func gaugeRules() gauges.Rules {
 	return gauges.Rules{
 		Machine: slices.Sorted(maps.Keys(hostGauges)),
-		Shares:  []string{"cpu", "memory", "throttled"},
+		Shares:  []string{"cpu", "memory", "throttled", "pressure_cpu", "pressure_memory", "pressure_io"},
 	}
 }
 

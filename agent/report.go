@@ -29,6 +29,9 @@ const loadReport channel.Type = "load"
 const (
 	reportEvery = time.Second
 	reportGap   = 100 * time.Millisecond
+	// stallGap is how long after a reading the kernel's word that tasks stand
+	// still asks for another: shares of less time say little.
+	stallGap = 250 * time.Millisecond
 )
 
 // report is the load of the machine or of the container, the worse of both, as
@@ -100,8 +103,26 @@ func (a *Agent) runReports(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-a.stalled:
+			if time.Since(at) >= stallGap {
+				at = time.Time{}
+			}
 		}
 	}
+}
+
+// watchPressure has the load read when the kernel says that tasks stand still.
+func (a *Agent) watchPressure(ctx context.Context) error {
+	if a.triggers == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return a.triggers.Run(ctx, func(string) {
+		select {
+		case a.stalled <- struct{}{}:
+		default: // it will be read
+		}
+	})
 }
 
 // hearReport has the balancer know how its peers are.

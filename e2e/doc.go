@@ -17,7 +17,8 @@
 // post_test.go that nothing is done twice; stream_linux_test.go streams without
 // end and downloads larger than memory; identity_test.go names and keys that do
 // not fit; partition_linux_test.go machines of a network of their own that are
-// cut off it; cgroup_linux_test.go a control group with a quota; compose_test.go the compose
+// cut off it; cgroup_linux_test.go a control group with a quota; pressure_linux_test.go the
+// kernel's own word that tasks stand still; compose_test.go the compose
 // cluster of the repository's root; haproxy_test.go an HAProxy that follows the agents; lab_test.go small clusters of kecho-lab.
 //
 // # What they need

@@ -20,6 +20,10 @@
 // not mention that. What counts is the worse of both scopes: WorseCPU and
 // WorseMemory.
 //
+// Pressure (PSI) is the share of the time in which tasks stood still because
+// CPUs, memory or disks were short. The kernel can also say the moment that it
+// has been much: Triggers wait for that, so that a reading need not.
+//
 // # Use
 //
 //	reader := host.New(host.Config{Logger: log})
@@ -29,12 +33,16 @@
 //		if cpu, ok := sample.WorseCPU(); ok { ... }
 //	}
 //
+//	triggers := host.NewTriggers(host.TriggersConfig{})
+//	go triggers.Run(ctx, func(resource string) { readNow() })
+//
 // # Concurrency
 //
 // A Reader has no goroutines and no lock; it belongs to the one goroutine that
 // reads it, for "since the previous Read" has no meaning with two. A Read
-// takes about as long as reading three small files of /proc, one more for the
-// control groups, and half a dozen for each group.
+// takes about as long as reading six small files of /proc, one more for the
+// control groups, and half a dozen for each group. Triggers.Run has one thread,
+// which sleeps in the kernel, and calls back from it.
 //
 // # Limits
 //
@@ -42,6 +50,12 @@
 // because gopsutil counts what the kernel counts; the container's need 100 ms,
 // a quota's usual period. A feed's failure is logged when it begins and when it
 // ends, not in between.
+//
+// The kernel may have no PSI, or not for this process; then there is no
+// pressure, which the log does not mention, and no triggers, which it does,
+// once. Who is not privileged may have windows of 2 s and multiples of it only.
+// The first event after arming can be false, so the total is looked at before
+// one is believed.
 //
 // Groups above what is mounted here cannot be seen, nor can their limits,
 // except for memory's in version 1. memory.high and swap are not looked at.

@@ -45,6 +45,8 @@ type Sample struct {
 
 	// Container is the same for the control groups.
 	Container Container
+	// Pressure is what stood still, on the machine or in the container.
+	Pressure Pressure
 
 	At time.Time
 }
@@ -76,6 +78,8 @@ type Reader struct {
 
 	container                                         container
 	containerCPU, containerThrottled, containerMemory feed
+
+	pressure [3]feed // as pressures has them
 }
 
 // New makes a Reader. It reads nothing yet.
@@ -100,11 +104,15 @@ func New(cfg Config) *Reader {
 	r.containerCPU = feed{name: "container cpu", read: r.container.readCPU}
 	r.containerThrottled = feed{name: "container throttling", read: r.container.readThrottled}
 	r.containerMemory = feed{name: "container memory", read: r.container.readMemory}
+	for i, resource := range pressures {
+		s := &stalls{resource: resource, groups: &r.container.groups, now: cfg.Now}
+		r.pressure[i] = feed{name: resource + " pressure", read: s.read}
+	}
 	return r
 }
 
-// Read takes a sample. The first has no CPU and nothing throttled. A feed that cannot be read is
-// absent from the sample and no error; the error is the context's, when it is
+// Read takes a sample. The first has no CPU, nothing throttled and no pressure.
+// A feed that cannot be read is absent from the sample and no error; the error is the context's, when it is
 // done.
 func (r *Reader) Read(ctx context.Context) (Sample, error) {
 	if ctx.Err() != nil {
@@ -119,6 +127,10 @@ func (r *Reader) Read(ctx context.Context) (Sample, error) {
 	c.CPU, c.HasCPU = r.containerCPU.sample(ctx, r.log)
 	c.Throttled, c.HasThrottled = r.containerThrottled.sample(ctx, r.log)
 	c.Memory, c.HasMemory = r.containerMemory.sample(ctx, r.log)
+	p := &s.Pressure
+	p.CPU, p.HasCPU = r.pressure[0].sample(ctx, r.log)
+	p.Memory, p.HasMemory = r.pressure[1].sample(ctx, r.log)
+	p.IO, p.HasIO = r.pressure[2].sample(ctx, r.log)
 	return s, nil
 }
 
