@@ -51,7 +51,7 @@ var importTable = map[string]imports{
 			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 	},
-	"agent/api":     {ours: []string{"agent/news", "resmgr/monitor"}, modules: []string{huma}},
+	"agent/api":     {ours: []string{"agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
 	"agent/gauges":  {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
 	"agent/news":    {},
 	"agent/orca":    {ours: []string{"resmgr/monitor"}},

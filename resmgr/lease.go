@@ -25,6 +25,9 @@ type LeaseID struct {
 // String is the manager, a colon and the fence.
 func (id LeaseID) String() string { return id.Manager + ":" + strconv.FormatUint(uint64(id.Fence), 10) }
 
+// Compare orders ids by manager and then by fence.
+func (id LeaseID) Compare(other LeaseID) int { return compareLeaseIDs(id, other) }
+
 // IsZero reports whether id names no lease.
 func (id LeaseID) IsZero() bool { return id == LeaseID{} }
 

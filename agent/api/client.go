@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -125,20 +126,32 @@ func (c *Client) get(ctx context.Context, path string, answer any) error {
 // do sends body as JSON, unless it is nil, and reads JSON into answer, unless
 // there is none. Its errors are of type *Error.
 func (c *Client) do(ctx context.Context, method, path string, body, answer any) error {
+	return c.send(ctx, call{method: method, path: path, body: body, answer: answer})
+}
+
+// call is one request and what its answer is read into.
+type call struct {
+	method, path string
+	header       http.Header
+	body, answer any // nil: none
+}
+
+func (c *Client) send(ctx context.Context, r call) error {
 	var sent io.Reader = http.NoBody
-	if body != nil {
-		text, err := json.Marshal(body)
+	if r.body != nil {
+		text, err := json.Marshal(r.body)
 		if err != nil {
 			return &Error{Code: Usage, Detail: err.Error(), Err: err}
 		}
 		sent = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, sent)
+	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, sent)
 	if err != nil {
 		return &Error{Code: Usage, Detail: err.Error(), Err: err}
 	}
+	maps.Copy(req.Header, r.header)
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := c.http.Do(req)
@@ -156,7 +169,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, answer any) 
 	if res.StatusCode == http.StatusNoContent {
 		return nil
 	}
-	return c.read(res, text, answer)
+	return c.read(res, text, r.answer)
 }
 
 // read reads an answer, which may be a problem.
@@ -173,7 +186,7 @@ func (c *Client) read(res *http.Response, text []byte, answer any) error {
 		if err := json.Unmarshal(text, &p); err != nil || p.Code == "" {
 			return c.stranger("a problem without a code")
 		}
-		return &Error{Code: p.Code, Detail: fmt.Sprintf("the agent at %s: %.1000s", c.addr, p.Detail)}
+		return &Error{Code: p.Code, Reasons: p.Reasons, Detail: fmt.Sprintf("the agent at %s: %.1000s", c.addr, p.Detail)}
 	}
 	return c.stranger(fmt.Sprintf("%s with %.80q", res.Status, kind))
 }

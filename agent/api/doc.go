@@ -18,10 +18,19 @@
 //	GET, PUT /v1/gauges/{name}                      Gauge; GaugeValue
 //	GET, POST /v1/gauges/{name}/thresholds          Threshold; NewThreshold
 //	DELETE /v1/gauges/{name}/thresholds/{id}
-//	GET /v1/events     what happens, as server-sent events; ?type=threshold,member
+//	GET, POST /v1/leases           Lease; LeaseRequest, ?dry_run=true; Idempotency-Key
+//	GET, DELETE /v1/leases/{id}    Lease, with its ETag; ?holder=
+//	PUT, POST /v1/leases/{id}/renewal   LeaseRenewal; If-Match
+//	GET /v1/events     what happens, as server-sent events; ?type=threshold,member,lease
 //
 // A Gauge is a value that rises and falls, a Threshold a condition on one; package
 // gauges has what they do, package monitor how a condition is written.
+//
+// A Lease is resources of a node that a holder has alone; package resmgr has what
+// that means. Where nothing fits, the problem's "reasons" has each node's, with
+// figures. A client that goes away takes its waiting request with it. If-Match is
+// held against what the agent that is asked knows of the lease, which is what
+// was renewed through it.
 //
 // Errors are problem documents (RFC 9457) with the member "code", which is
 // stable; "detail" is for people. Times are RFC 3339; what is in milliseconds

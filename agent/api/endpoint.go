@@ -99,6 +99,7 @@ func failure(err error) error {
 		coded = &Error{Code: Failed, Detail: err.Error()}
 	}
 	p := newProblem(coded.Code, coded.Detail)
+	p.Reasons = coded.Reasons
 	return &p
 }
 

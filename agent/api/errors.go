@@ -25,6 +25,14 @@ const (
 	NotReady    Code = "not_ready"          // the agent runs, and does not serve yet or any more
 	TryLater    Code = "try_later"          // no room at the moment
 	Timeout     Code = "timeout"            // it took longer than the caller waits
+	NoOffer     Code = "no_offer"           // no node has room for it now; Error.Reasons
+	Impossible  Code = "impossible"         // no node has it at all, whatever is released; Error.Reasons
+	TooMany     Code = "too_many"           // as many leases or requests as a holder, or a node, may have
+	IDReused    Code = "id_reused"          // the Idempotency-Key was used for another request
+	LeaseEnded  Code = "lease_ended"        // the lease expired or was released
+	NotHolder   Code = "not_holder"         // the lease is somebody else's
+	Changed     Code = "changed"            // it is not what If-Match says any more
+	NoAnswer    Code = "no_answer"          // the node whose lease it is does not answer now
 )
 
 // outcomes is the one table of what a code means to HTTP and to a shell.
@@ -42,6 +50,14 @@ var outcomes = map[Code]struct{ status, exit int }{
 	NotReady:    {http.StatusServiceUnavailable, 69},
 	TryLater:    {http.StatusServiceUnavailable, 75},
 	Timeout:     {http.StatusGatewayTimeout, 124},
+	NoOffer:     {http.StatusServiceUnavailable, 75},
+	Impossible:  {http.StatusConflict, 5},
+	TooMany:     {http.StatusTooManyRequests, 75},
+	IDReused:    {http.StatusUnprocessableEntity, 5},
+	LeaseEnded:  {http.StatusGone, 3},
+	NotHolder:   {http.StatusForbidden, 5},
+	Changed:     {http.StatusPreconditionFailed, 5},
+	NoAnswer:    {http.StatusServiceUnavailable, 75},
 }
 
 // Status is the HTTP status of an answer with this code; 500 for a code that
@@ -55,7 +71,7 @@ func (c Code) Status() int {
 
 // header is what an answer with this code says besides: when to try again.
 func (c Code) header() http.Header {
-	if c.Status() == http.StatusServiceUnavailable {
+	if s := c.Status(); s == http.StatusServiceUnavailable || s == http.StatusTooManyRequests {
 		return http.Header{"Retry-After": {"1"}}
 	}
 	return nil
@@ -66,6 +82,8 @@ type Error struct {
 	Code Code
 	// Detail is for people: what was wrong, where, and what to do.
 	Detail string
+	// Reasons are why each node gave nothing, where leases were asked for.
+	Reasons []LeaseReason
 	// Err is the cause, if there is one that callers may look for. It is not
 	// in the text.
 	Err error

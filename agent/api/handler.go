@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kecho/agent/news"
+	"kecho/resmgr"
 )
 
 // Config is where the handler gets its answers. Each function is called once
@@ -26,6 +27,9 @@ type Config struct {
 	// Events is what happens, for /v1/events; closing it ends the streams. Nil:
 	// there are none.
 	Events *news.Log
+	// Leases is the resource manager, or why there is none now. Nil: this agent
+	// has none.
+	Leases func() (*resmgr.Manager, error)
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
 	// Version is the agent's, for /openapi.json.
@@ -56,7 +60,9 @@ func NewHandler(cfg Config) http.Handler {
 		v1.addGauges(cfg.Gauges)
 		v1.addThresholds(cfg.Gauges)
 	}
-
+	if cfg.Leases != nil {
+		v1.addLeases(cfg.Leases)
+	}
 	if cfg.Events != nil {
 		v1.addEvents(cfg.Events)
 	}

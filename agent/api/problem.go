@@ -15,6 +15,8 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Code   Code   `json:"code"`
+	// Reasons are each node's, where leases were asked for and not granted.
+	Reasons []LeaseReason `json:"reasons,omitempty"`
 }
 
 const problemType = "application/problem+json"
