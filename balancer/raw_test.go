@@ -18,7 +18,8 @@ type rawPeer struct {
 	events  channeltest.Recorder // what came on the data channel, but for offers and withdrawals
 	control channeltest.Recorder // these
 	coy     atomic.Bool
-	to      atomic.Uint64 // who gets what it says
+	does    func(p *rawPeer, e *channel.Event) // beside all that, with each event; nil: nothing
+	to      atomic.Uint64                      // who gets what it says
 }
 
 // raw adds a node without a balancer to the cluster; it speaks to its first
@@ -49,8 +50,13 @@ func (p *rawPeer) handle(e *channel.Event) {
 		}
 	case typeWithdraw:
 		p.control.Handle(e)
+	case typeClaim:
+		p.control.Handle(e)
 	default:
 		p.events.Handle(e)
+	}
+	if p.does != nil {
+		p.does(p, e)
 	}
 }
 
@@ -66,11 +72,16 @@ func (p *rawPeer) claim(offer *channel.Event) {
 // load has the peer describe itself so, at once.
 func (p *rawPeer) load(load float64, capacity int64) {
 	p.c.t.Helper()
-	if err := p.node.Describe(filters.Load.Of(load), filters.Capacity.Of(capacity)); err != nil {
+	if err := p.node.Describe(loadOf(load, capacity, 0.02)...); err != nil {
 		p.c.t.Fatal(err)
 	}
 	p.report()
 	synctest.Wait()
+}
+
+// loadOf is what a node describes itself with.
+func loadOf(load float64, capacity int64, service float64) []channel.Attr {
+	return []channel.Attr{filters.Load.Of(load), filters.Capacity.Of(capacity), filters.Service.Of(service)}
 }
 
 // say submits an event about re.

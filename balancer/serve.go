@@ -174,7 +174,7 @@ func (b *Balancer) exchangeOf(e *channel.Event) *exchange {
 }
 
 // serve has the web server answer a peer's request. It owns the exchange and
-// its place at the gate.
+// its place.
 func (b *Balancer) serve(x *exchange) {
 	start := time.Now()
 	x.began = start

@@ -6,22 +6,19 @@
 // goroutine, reads a clock or knows of HTTP or channels, so that the agent,
 // tests in fake time and the simulator decide with the same code.
 //
-// There are two of them. A Gate decides for one node alone and hands overflow
-// to its driver, which copies it to peers: the KECho paper's policy. A Core
-// decides for a node as the owner of its clients' requests and as a peer of the
-// other owners, and says what they tell each other.
+// A Core decides for a node as the owner of its clients' requests and as a peer
+// of the other owners, and says what they tell each other.
 //
 // # Vocabulary
 //
 // The owner of a request is the node that its client is connected to; only
-// the owner moves it. A place is one request at the web server. At a Gate
-// places are taken at once up to the soft limit; above it a request may go
-// elsewhere (overflow), and also below it while overflow is raised, because the
-// machine and not the number of requests is at its limit; what nobody else
-// takes, or may take, uses the places up to the hard limit; then it waits in the
-// queue, bounded in number and by the age of its head.
+// the owner moves it. A place is one request at the web server. Places are
+// taken at once up to Config.Places, unless overflow is raised, because the
+// machine and not the number of requests is at its limit, or this server is
+// slower than the others: then what may move is offered first. What nobody else
+// takes, or may take, uses the places up to Config.Hard.
 //
-// At a Core what finds no place waits and is offered (pull): a small
+// What finds no place waits in the queue and is offered (pull): a small
 // message goes to a few peers, which keep a placeholder in their queue. The
 // first with a free place claims it, this node among them; the owner grants it
 // to the first claim, with the request, and cancels the other offers. So it
@@ -43,7 +40,7 @@
 // (speculative start).
 //
 // The queue is ordered by age, and a place that is free goes to the oldest who
-// may have it. A Core has classes of urgency before that (RFC 9218): the oldest
+// may have it. Classes of urgency are before that (RFC 9218): the oldest
 // of the most urgent class is first, here and among what peers offer. New
 // requests are shed when the oldest of their class and of more urgent ones waits
 // too long, and a full queue makes room for what is more urgent; so neither
@@ -52,7 +49,7 @@
 // services take is not begun, while others wait: it expires early.
 //
 // So nothing waits while there is room for it, and what may yet go to a peer is
-// not in the way of what may not. At a Core an offer counts as two services
+// not in the way of what may not. An offer counts as two services
 // younger than it is: who is here comes first.
 //
 // The places of a Core may be learned (Config.MaxPlaces), from how service times
@@ -60,20 +57,6 @@
 // how the server is when nobody is there.
 //
 // # Use
-//
-// A Gate is asked with Arrive; what it answers is a Verdict. Whoever was told
-// to Wait is told later: by what Finish returns, or by what Due returns when
-// the time has come that Next names.
-//
-//	v := gate.Arrive(now, ticket)
-//	switch v {
-//	case policy.Start:    // serve it here, then gate.Finish(now); if it could not
-//	                      // even be sent: then gate.Back(now, ticket) too
-//	case policy.Overflow: // offer it to peers; if none takes it: gate.Back(now, ticket)
-//	case policy.Wait:     // until Finish or Due hand the ticket out, or gate.Leave
-//	case policy.Shed:     // 503
-//	case policy.Fail:     // 502: the web server is down and no peer took it
-//	}
 //
 // A Core is told what happens and appends what is to be done, in order:
 //
@@ -102,10 +85,6 @@
 //
 // # Limits
 //
-// The queue holds at most Limits.Queue requests; a request that is tried at
-// peers has no place kept there. One event costs at most the logarithm of the
-// queue's length.
-//
 // A Core keeps at most Config.Queue requests that wait here, which hold at most
 // Config.QueueBytes; those that come back from a peer are kept beyond that. It
 // keeps 4,096 guests, offers among them, none for longer than 10 minutes, and the names of the last
@@ -132,17 +111,13 @@
 // a peer claims, it has as many requests of this node as it has answered before
 // in good time at once, and as many as this node has places at first.
 //
-// A budget holds at most its burst. Health ejects at most half of the peers, for
-// at most 10 s, and forgets one 20 s after its last failure at the latest, when
-// the next failure is noted.
+// A budget holds at most its burst.
 //
 // # Testing
 //
-// Scenario scripts in testdata drive a Gate event by event and hold what it
-// says against what is written there (go test -update writes it); script.run
-// in gate_test.go has their words. model_test.go has a naive gate that random
-// histories are held against. For a Core they are in testdata/core, and
-// scene.run in core_test.go has the words; rig_test.go is cores with a network
-// that delivers, loses and doubles as a test says, and history_test.go drives it
-// by chance. Package sim has whole clusters.
+// Scenario scripts in testdata/core drive cores word by word and hold what they
+// say against what is written there (go test -update writes it); scene.run in
+// core_test.go has the words. rig_test.go is cores with a network that delivers,
+// loses and doubles as a test says, and history_test.go drives it by chance.
+// Package sim has whole clusters.
 package policy
