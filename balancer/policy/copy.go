@@ -11,7 +11,8 @@ type duplicate struct {
 	peer    Peer
 	counted bool          // not yet in the load heard from the peer
 	paid    bool          // from the budget
-	silent  time.Duration // when its silence counts against the peer; 0: it has spoken
+	silent  time.Duration // when its silence counts against the peer; 0: it has spoken, or did
+	mute    bool          // it did
 	since   time.Duration // when it was sent
 	allowed time.Duration // how long it may wait there
 }
@@ -39,7 +40,7 @@ func (r *Request) allow(wait time.Duration) {
 // counts the copy from now on.
 func (c *Core) settle(r *Request, i int) {
 	d := &r.copies[i]
-	d.silent = 0
+	d.silent, d.mute = 0, false
 	if d.counted {
 		d.counted = false
 		c.peers.count(d.peer, -1)

@@ -112,20 +112,24 @@ func (c *Core) ownDue(now time.Duration, r *Request, out []Effect) []Effect {
 }
 
 // quiet is what becomes of a request that is only at peers, and one of them has
-// said nothing: that counts against the peer, and if there is no other the
+// said nothing: that counts against the peer, and if no other has spoken the
 // request goes elsewhere if it may be begun twice. If it may not, an answer may
 // yet come.
 func (c *Core) quiet(now time.Duration, r *Request, out []Effect) []Effect {
-	heard := true
+	mute := 0
 	for i := range r.copies {
-		if silent := r.copies[i].silent; silent != 0 && silent <= now {
-			heard = false
+		d := &r.copies[i]
+		if d.silent != 0 && d.silent <= now {
 			c.settle(r, i)
+			d.mute = true
 			c.count.Silent++
-			c.peers.fail(now, r.copies[i].peer)
+			c.peers.fail(now, d.peer)
+		}
+		if d.mute {
+			mute++
 		}
 	}
-	if heard || len(r.copies) > 1 || !r.Repeatable || r.repeats >= maxRepeats || !c.budget.Spend(now, 1) {
+	if mute < len(r.copies) || !r.Repeatable || r.repeats >= maxRepeats || !c.budget.Spend(now, 1) {
 		c.plan(now, r)
 		return out
 	}

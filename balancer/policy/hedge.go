@@ -11,11 +11,11 @@ const (
 
 // How the wait for a backup is stretched by those that win and lose, at most,
 // and how quickly it comes back by itself: of requests that are slow wherever
-// they are at most one in 200 has a backup.
+// they are at most one in 500 has a backup.
 const (
 	stretchStep = 1.1
-	stretchMost = 16
-	stretchRest = .9995 // a request
+	stretchMost = 8
+	stretchRest = .9998 // a request
 )
 
 // hedger decides when a request that takes long gets a backup. It helps when

@@ -15,9 +15,9 @@ func (c *Core) race(now time.Duration, r *Request, out []Effect) []Effect {
 }
 
 // fork submits copies of r beside what there is of it, to at most n peers where
-// it may wait for maxWait, if it may be begun twice and the budget has room.
+// it may wait for maxWait, if it may be begun twice, this node does not shed and the budget has room.
 func (c *Core) fork(now time.Duration, r *Request, n int, maxWait time.Duration, out []Effect) []Effect {
-	if n <= 0 || !r.Repeatable || !r.Movable || c.sheds(now, r.Class, 0, r.Timeout) || !c.budget.Spend(now, n) {
+	if n <= 0 || !r.Repeatable || !r.Movable || c.standing(now, r.Class, r.Timeout) || !c.budget.Spend(now, n) {
 		return out
 	}
 	r.paid = n

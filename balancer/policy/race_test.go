@@ -59,3 +59,49 @@ func TestBudgetOfRaces(t *testing.T) {
 		})
 	}
 }
+
+// TestTiedOnce: an offer with its request that is over begins nothing when it
+// comes again.
+func TestTiedOnce(t *testing.T) {
+	offer := Message{Kind: Offer, ID: 7, Tied: true, Left: time.Second}
+	for name, end := range map[string]func(c *Core){
+		"cancelled": func(c *Core) { c.Receive(0, 'b', Message{Kind: Cancel, ID: 7}, nil) },
+		"expired":   func(c *Core) { c.Tick(time.Second, nil) },
+	} {
+		c, own := NewCore(Config{Places: 1}), &Request{}
+		c.Arrive(0, own, nil)
+		c.Receive(0, 'b', offer, nil)
+		end(c)
+		c.Receive(time.Second, 'b', offer, nil)
+		if out := c.Finish(time.Second, own, 1, Served, nil); len(out) != 0 || len(c.guests) != 0 {
+			t.Errorf("%s: %v", name, out)
+		}
+	}
+}
+
+// TestRefund: what was paid for copies that are refused, or not sent, is there
+// for others.
+func TestRefund(t *testing.T) {
+	c := NewCore(Config{Places: 1, Mode: Race, Copies: Copies{Most: 3}})
+	for _, p := range []Peer{'b', 'c'} {
+		c.Hear(0, p, Report{})
+	}
+	before := 0.
+	for _, picked := range [][]Peer{{}, {'b'}, {'b', 'c'}} {
+		r := &Request{Movable: true, Repeatable: true}
+		out := c.Arrive(0, r, nil)
+		if before == 0 {
+			before = c.budget.tokens + 2
+		}
+		e := out[len(out)-1]
+		c.Sent(0, r, e.Message, picked, nil)
+		for _, p := range picked {
+			c.Receive(0, p, Message{Kind: Refuse, ID: e.Message.ID, Epoch: e.Message.Epoch}, nil)
+		}
+		if c.budget.tokens != before {
+			t.Errorf("%d copies that were refused cost %v", len(picked), before-c.budget.tokens)
+		}
+		c.Finish(0, r, 1, Served, nil)
+		before += .2 // of the next request
+	}
+}

@@ -12,8 +12,14 @@ import "time"
 // its own kind refused and nobody else. What is starved by more urgent ones has
 // its own kind refused too, and ends by its deadline.
 func (c *Core) sheds(now time.Duration, class Class, bytes int64, timeout time.Duration) bool {
+	return c.standing(now, class, timeout) || c.full(class, bytes)
+}
+
+// standing reports whether the oldest that would start before a request of a
+// class has waited too long for who waits as long as timeout.
+func (c *Core) standing(now time.Duration, class Class, timeout time.Duration) bool {
 	old := c.queue.oldest(class)
-	return old != nil && c.tooOld(now, now-old.key-c.meant(), class, timeout) || c.full(class, bytes)
+	return old != nil && c.tooOld(now, now-old.key-c.meant(), class, timeout)
 }
 
 // meant is how long a request waits here because it is to.
