@@ -199,7 +199,7 @@ func (n *node) spent() (usage, error) {
 	if err != nil {
 		return usage{}, fmt.Errorf("agent %s: %w", n.name, err)
 	}
-	return past.plus(usage{cpu: p.cpu(), messages: m.messages(), control: m.control()}), nil
+	return past.plus(usage{cpu: p.cpu(), messages: m.messages()}), nil
 }
 
 func (a *agents) stop() {

@@ -84,7 +84,7 @@ kecho_channel_events_total{channel="data",direction="in"} 10
 kecho_channel_events_total{channel="data",direction="out"} 2.5e+01
 kecho_channel_events_total{channel="a} b",direction="out"} 1
 `))
-	if err != nil || m.messages() != 10 || m.control() != 7 {
-		t.Errorf("%v, %v: %v messages, %v control", m, err, m.messages(), m.control())
+	if err != nil || m.messages() != 10 || m.sum("kecho_control_messages_total") != 7 {
+		t.Errorf("%v, %v: %v messages, %v control", m, err, m.messages(), m.sum("kecho_control_messages_total"))
 	}
 }

@@ -20,15 +20,14 @@ type front interface {
 // usage is what a front has used so far.
 type usage struct {
 	cpu time.Duration
-	// Of agents: events on the data channel, and those of them that carry no
-	// request and no answer.
-	messages, control float64
+	// messages is, of agents, the events that came in on the data channel.
+	messages float64
 }
 
 func (u usage) since(v usage) usage {
-	return usage{u.cpu - v.cpu, u.messages - v.messages, u.control - v.control}
+	return usage{u.cpu - v.cpu, u.messages - v.messages}
 }
 
 func (u usage) plus(v usage) usage {
-	return usage{u.cpu + v.cpu, u.messages + v.messages, u.control + v.control}
+	return usage{u.cpu + v.cpu, u.messages + v.messages}
 }

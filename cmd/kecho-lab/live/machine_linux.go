@@ -1,15 +1,16 @@
 package live
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// tick is the unit of CPU times in /proc: USER_HZ, 100 on every Linux.
+// tick is the unit of CPU times in /proc/stat: USER_HZ, 100 on every Linux.
 const tick = 10 * time.Millisecond
 
 // detach has a child die with this process, and not hear of its terminal's
@@ -19,16 +20,15 @@ func detach() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// cpuOf is the CPU time of a process so far; 0 when it is gone.
+// cpuOf is the CPU time of a process so far, by its clock (clock_getcpuclockid);
+// 0 when it is gone.
 func cpuOf(pid int) time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+	const scheduled = 2 // CPUCLOCK_SCHED: in nanoseconds, where /proc has 10 ms
+	var t unix.Timespec
+	if unix.ClockGettime(int32(^pid)<<3|scheduled, &t) != nil {
 		return 0
 	}
-	// The name, in brackets, may hold anything; utime and stime are the
-	// fields 14 and 15 of proc(5), 12 and 13 behind it.
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return ticks(strings.Fields(rest), 11, 12)
+	return time.Duration(t.Nano())
 }
 
 // machineCPU is the CPU time of all of the machine so far, in use and in all.

@@ -76,12 +76,15 @@ type Result struct {
 	// Moved is the share of executions that was not at the client's own node.
 	Moved float64 `json:"moved"`
 	// Messages is the agents' events per request on the data channel, Control
-	// those of them that carry no request and no answer.
+	// those that are not the request or the answer of one that moved: both are
+	// whole in one event here.
 	Messages float64 `json:"messages_per_request"`
 	Control  float64 `json:"control_messages_per_request"`
 	// FrontCPU is the CPU time of all agents, or of HAProxy, in microseconds a
-	// request.
-	FrontCPU float64 `json:"front_cpu_us_per_request"`
+	// request, without what they use when they have nothing to do: FrontRest,
+	// as a share of one CPU.
+	FrontCPU  float64 `json:"front_cpu_us_per_request"`
+	FrontRest float64 `json:"front_rest_cpu"`
 
 	Machine Machine `json:"machine"`
 	// Busy says why the times are not to be trusted; nil: they are.
@@ -90,8 +93,9 @@ type Result struct {
 	Records []Record `json:"-"`
 }
 
-// result works out what the records, the executions and the gauges say.
-func (r *run) result(ctx context.Context, ran []execution, used gauges) (Result, error) {
+// result works out what the records, the executions, and the gauges while there
+// was no load and while there was, say.
+func (r *run) result(ctx context.Context, ran []execution, resting, used gauges) (Result, error) {
 	s := &r.cfg.Scenario
 	res := Result{
 		Scenario: s.Name, Policy: r.cfg.Policy, Nodes: r.cfg.Nodes, Workers: s.Places,
@@ -106,8 +110,10 @@ func (r *run) result(ctx context.Context, ran []execution, used gauges) (Result,
 		return res, err
 	}
 	n := float64(len(r.records))
-	res.Messages, res.Control = used.front.messages/n, used.front.control/n
-	res.FrontCPU = float64(used.front.cpu.Microseconds()) / n
+	res.Messages = used.front.messages / n
+	res.Control = max(0, used.front.messages-2*res.Moved*float64(len(ran))) / n
+	res.FrontRest = resting.front.cpu.Seconds() / max(resting.passed.Seconds(), 1e-9)
+	res.FrontCPU = max(0, 1e6*(used.front.cpu.Seconds()-res.FrontRest*used.passed.Seconds())/n)
 	r.judge(&res, ran, used)
 	return res, nil
 }

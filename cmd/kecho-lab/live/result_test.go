@@ -1,6 +1,7 @@
 package live
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,8 @@ func TestResultOfFour(t *testing.T) {
 	ms := 10 * time.Millisecond
 	res, err := r.result(t.Context(), []execution{
 		{0, 0, ms, ms, true}, {1, 0, ms, 11 * time.Millisecond, true}, {2, 0, ms, ms, false}, {2, 1, ms, ms, true},
-	}, gauges{all: time.Second, used: time.Second, front: usage{cpu: 4 * time.Millisecond, messages: 8, control: 4}})
+	}, gauges{passed: time.Second, front: usage{cpu: 2 * time.Millisecond}},
+		gauges{passed: time.Second, all: time.Second, used: time.Second, front: usage{cpu: 6 * time.Millisecond, messages: 8}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +62,8 @@ func TestResultOfFour(t *testing.T) {
 	if res.Executions != 3 || res.Twice != 1 || res.Wasted != 1 || res.Lost != 0 || res.Moved != .25 {
 		t.Errorf("%+v: want 3 executed, 1 of them twice and so 1 wasted, and 1 of 4 elsewhere", res)
 	}
-	if res.Messages != 2 || res.Control != 1 || res.FrontCPU != 1000 {
-		t.Errorf("%+v: want 2 messages, 1 of control and 1000 us a request", res)
+	if res.Messages != 2 || res.Control != 1.5 || math.Abs(res.FrontCPU-1000) > 1e-6 || res.FrontRest != .002 {
+		t.Errorf("%+v: want 2 messages, 1.5 of control and 1000 us a request", res)
 	}
 	if len(res.Busy) != 2 || !strings.Contains(res.Busy[0], "longer than told") || !strings.Contains(res.Busy[1], "100 %") {
 		t.Errorf("busy: %q", res.Busy)

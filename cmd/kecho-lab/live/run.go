@@ -97,6 +97,10 @@ func (r *run) stop() {
 // measure sends the load, kills what is to be killed meanwhile, and works out
 // what came of it.
 func (r *run) measure(ctx context.Context) (Result, error) {
+	resting, err := r.rest(ctx)
+	if err != nil {
+		return Result{}, err
+	}
 	before, err := r.gaugeAll()
 	if err != nil {
 		return Result{}, err
@@ -127,7 +131,32 @@ func (r *run) measure(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return r.result(ctx, ran, after.since(before))
+	return r.result(ctx, ran, resting, after.since(before))
+}
+
+// restFor is how long the front is left alone, and then how long it is looked
+// at what it uses when it has nothing to do.
+const restFor = time.Second
+
+// rest is what is used while nobody asks for anything.
+func (r *run) rest(ctx context.Context) (used gauges, err error) {
+	for range 2 {
+		before, err := r.gaugeAll()
+		if err != nil {
+			return gauges{}, err
+		}
+		select {
+		case <-time.After(restFor):
+		case <-ctx.Done():
+			return gauges{}, context.Cause(ctx)
+		}
+		after, err := r.gaugeAll()
+		if err != nil {
+			return gauges{}, err
+		}
+		used = after.since(before)
+	}
+	return used, nil
 }
 
 // load sends every request when it is due, and waits for the last answer.
@@ -173,6 +202,7 @@ func (r *run) prepare(n int, req *http.Request) {
 // gauges is what processes and the machine have used so far.
 type gauges struct {
 	at          time.Time
+	passed      time.Duration // of a difference
 	front       usage
 	hosts, self time.Duration
 	used, all   time.Duration // of the machine's CPU time
@@ -180,7 +210,7 @@ type gauges struct {
 
 func (g gauges) since(b gauges) gauges {
 	return gauges{
-		at: g.at, front: g.front.since(b.front), hosts: g.hosts - b.hosts, self: g.self - b.self,
+		at: g.at, passed: g.at.Sub(b.at), front: g.front.since(b.front), hosts: g.hosts - b.hosts, self: g.self - b.self,
 		used: g.used - b.used, all: g.all - b.all,
 	}
 }

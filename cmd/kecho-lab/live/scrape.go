@@ -63,6 +63,3 @@ next:
 func (m metrics) messages() float64 {
 	return m.sum("kecho_channel_events_total", `channel="data"`, `direction="in"`)
 }
-
-// control is what was sent of those that carry neither.
-func (m metrics) control() float64 { return m.sum("kecho_control_messages_total") }
