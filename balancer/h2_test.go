@@ -118,3 +118,39 @@ func TestHTTP2Upstream(t *testing.T) {
 		}
 	})
 }
+
+// TestForwardToHTTP2: a peer's web server of HTTP/2 that answers before it has
+// read the request does not hold the exchange.
+func TestForwardToHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m, end := hot(t, 2, func(i int, cfg *Config) {
+			tight(i, cfg)
+			cfg.Upstream = "h2c://" + cfg.Name
+		})
+		c.members[1].web.set(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, r.Proto)
+		})
+		body, never := io.Pipe()
+		defer never.Close()
+		go func() { _, _ = io.WriteString(never, "ping") }()
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://web/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		res, err := h2Transport(t, serveHTTP(t, m)).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(res.Body)
+		if took := time.Since(began); string(answer) != "HTTP/2.0" || err != nil || took > time.Second {
+			t.Errorf("%d %q, %v after %v", res.StatusCode, answer, err, took)
+		}
+		_ = res.Body.Close()
+		synctest.Wait()
+		if s := c.members[1].Stats(); s.Exchanges != 0 {
+			t.Errorf("%d exchanges are left", s.Exchanges)
+		}
+		end()
+	})
+}

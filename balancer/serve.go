@@ -203,7 +203,10 @@ func (b *Balancer) serve(x *exchange) {
 		b.serveFailed(x, err)
 		return
 	}
-	defer res.Body.Close()
+	defer func() {
+		x.in.fail(errCanceled) // HTTP/2's Close waits for a read that this breaks off
+		_ = res.Body.Close()   // it ends what is left at the web server
+	}()
 	status = res.StatusCode
 	x.took, x.result = time.Since(start), resultOf(status)
 	if err := b.sendAnswer(x, res); err != nil {
