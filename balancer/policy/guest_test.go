@@ -84,3 +84,21 @@ func TestRefusers(t *testing.T) {
 		t.Errorf("granted %d times, %d wait", grants, c.queue.len())
 	}
 }
+
+// TestDistance: what an owner that is swamped offers counts as younger than
+// what any other does, but not by more than another service and a half, whatever it says.
+func TestDistance(t *testing.T) {
+	const s = 40 * time.Millisecond
+	c := NewCore(Config{Places: 1, Service: s})
+	for name, k := range map[string]struct {
+		load float64
+		want time.Duration
+	}{
+		"idle": {0, 2 * s}, "busy": {3, 2 * s}, "six to wait for": {6, 2 * s}, "six and a half": {6.5, 5 * s / 2},
+		"swamped": {20, 7 * s / 2}, "it says a million": {1e6, 7 * s / 2}, "nonsense": {math.NaN(), 7 * s / 2}, "below nothing": {-5, 7 * s / 2},
+	} {
+		if got := c.distance(Report{Load: k.load, Places: 1, Service: s}); got != k.want {
+			t.Errorf("%s: %v, want %v", name, got, k.want)
+		}
+	}
+}

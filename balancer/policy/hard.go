@@ -41,6 +41,11 @@ func (c *Core) dispatchBound(now time.Duration, out []Effect) []Effect {
 	return out
 }
 
+// anotherRound is after how many services what nobody claimed is offered to
+// others as well. After 2, a cluster at .95 sends 11 messages a request instead
+// of 8.4, for the same p99: all its peers are as busy as the first four.
+const anotherRound = 8
+
 // claimed is how long a request that was offered waits to be claimed before it
 // is looked at again. Whoever has a place free claims it within a round trip:
 // then it may have one here beyond the places.
@@ -48,5 +53,8 @@ func (c *Core) claimed() time.Duration {
 	if c.cfg.Hard > c.cfg.Places {
 		return max(min(4*c.trip, 2*c.service), leastLook)
 	}
-	return max(2*c.service, leastLook)
+	if c.down || c.sick {
+		return max(2*c.service, leastLook)
+	}
+	return max(anotherRound*c.service, leastLook)
 }

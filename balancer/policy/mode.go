@@ -46,12 +46,16 @@ func ModeNamed(name string) (Mode, bool) {
 // What an offer's round trip may cost beside a service,
 // and what control messages may cost beside the machine.
 const (
-	pullBelow  = 0.10 // of S: c·R
-	pushAbove  = 0.15
-	fewAbove   = 0.05 // half as many copies
-	fewCopies  = 2
-	maxControl = 0.03 // of a core
-	window     = 100 * time.Millisecond
+	pullBelow = 0.10 // of S: c·R
+	pushAbove = 0.15
+	fewAbove  = 0.05 // half as many copies
+	fewCopies = 2
+	// Where many wait each is offered to one less: messages at .95 of capacity go
+	// from 8.4 to 7.5 a request, p99 from 1.18 to 1.19 x the central queue's.
+	crowd       = 3
+	crowdCopies = 3
+	maxControl  = 0.03 // of a core
+	window      = 100 * time.Millisecond
 )
 
 // governor bounds what balancing itself costs: messages are counted, and when
@@ -109,6 +113,9 @@ func (c *Core) copies(now time.Duration) int {
 	n := copiesAt[c.governor.level]
 	if float64(c.cfg.Places)*float64(c.trip) > fewAbove*float64(c.service) {
 		n = min(n, fewCopies)
+	}
+	if c.queue.len() >= crowd {
+		n = min(n, crowdCopies)
 	}
 	return n
 }

@@ -24,10 +24,23 @@ func TestGoals(t *testing.T) {
 			if got := ours.P99 / central.P99; got > most {
 				t.Errorf("p99 is %.3f x the central queue's, want at most %.2f", got, most)
 			}
+			if ours.Control > 8.2 || ours.P999 > 1.3*central.P999 {
+				t.Errorf("%.1f control messages a request, want at most 8.2; p99.9 is %.3f x the central queue's, want at most 1.3",
+					ours.Control, ours.P999/central.P999)
+			}
 			if ours.Requests < 1000 || ours.Twice > ours.Requests/1000 || ours.Refused > .002 || ours.Wasted > .002 {
 				t.Errorf("not an honest ratio: %+v", ours)
 			}
 		})
+	}
+}
+
+// TestHelpers: the clients of nodes that carry another's hot spot have the p99
+// that they have without it, or little more.
+func TestHelpers(t *testing.T) {
+	alone, ours := simulate(t, "hot-6x", None, 300), simulate(t, "hot-6x", Auto, 300)
+	if got := ours.ColdP99 / alone.ColdP99; got > 1.12 {
+		t.Errorf("their p99 is %.3f x what it is alone, want at most 1.12", got)
 	}
 }
 
