@@ -62,7 +62,7 @@ var importTable = map[string]imports{
 	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
 	"cmd/kecho-lab": {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
 	"cmd/kecho-lab/live": {
-		ours:    []string{"agent/api", "balancer/sim", "cmd/kecho/demo"},
+		ours:    []string{"agent/api", "balancer/policy", "balancer/sim", "cmd/kecho/demo"},
 		modules: []string{"golang.org/x/sys/unix"}, // timerfd
 	},
 	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},

@@ -23,7 +23,7 @@ func TestBenchUsage(t *testing.T) {
 		"--kecho: exec: \"/nowhere/kecho\"":               {"bench", "cluster", "--kecho", "/nowhere/kecho"},
 		"is not the kecho command: agent --help: exit st": {"bench", "cluster", "--kecho", "false"},
 		"slow-node cannot be run before real servers":     {"bench", "cluster", "--kecho", "true", "--scenario", "slow-node"},
-		`there is no policy "push"`:                       {"bench", "cluster", "--kecho", "true", "--policy", "push"},
+		`there is no policy "magic"`:                      {"bench", "cluster", "--kecho", "true", "--policy", "magic"},
 		"--records: open /nowhere":                        {"bench", "cluster", "--kecho", "true", "--records", "/nowhere/file"},
 	} {
 		code, out, notes := lab(t, args...)

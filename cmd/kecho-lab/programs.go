@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,7 +16,6 @@ import (
 // programs is what bench cluster starts.
 type programs struct {
 	kecho, proxy, self string
-	policyFlag         bool   // kecho agent has --policy
 	built              string // directory to remove
 }
 
@@ -40,11 +38,9 @@ func findPrograms(c *cli.Context) (p programs, err error) {
 	if err = p.findKecho(c.String("kecho")); err != nil {
 		return p, err
 	}
-	help, err := exec.CommandContext(c.Context, p.kecho, "agent", "--help").Output()
-	if err != nil {
+	if err := exec.CommandContext(c.Context, p.kecho, "agent", "--help").Run(); err != nil {
 		return p, usagef("%s is not the kecho command: agent --help: %v; --kecho says where it is", p.kecho, err)
 	}
-	p.policyFlag = strings.Contains(string(help), "--policy ")
 	fmt.Fprintf(c.App.ErrWriter, "agents are %s\n", p.kecho)
 	return p, nil
 }
@@ -93,7 +89,7 @@ func lookup(name string) (path string, err error) {
 }
 
 func (p *programs) into(cfg *live.Config) {
-	cfg.Kecho, cfg.Proxy, cfg.PolicyFlag = p.kecho, p.proxy, p.policyFlag
+	cfg.Kecho, cfg.Proxy = p.kecho, p.proxy
 	cfg.Hosts = []string{p.self, "bench", "hosts"}
 }
 

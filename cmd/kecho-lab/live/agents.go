@@ -97,9 +97,7 @@ func (a *agents) command(i int) []string {
 		// Shedding would flatter who has nobody to help.
 		return append(argv, "--queue-age", a.cfg.Timeout.String(), "--queue", "100000")
 	}
-	if a.cfg.PolicyFlag {
-		argv = append(argv, "--policy", a.cfg.Policy)
-	}
+	argv = append(argv, "--policy", a.cfg.Policy)
 	for j, other := range a.nodes {
 		if j != i && other.at.Msg != "" { // has been started
 			argv = append(argv, "--join", other.at.Gossip)

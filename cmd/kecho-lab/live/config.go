@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"kecho/balancer/policy"
 	"kecho/balancer/sim"
 )
 
@@ -28,9 +29,6 @@ type Config struct {
 	Policy string
 	// Kecho is the path of the agents' program, Proxy of HAProxy.
 	Kecho, Proxy string
-	// PolicyFlag says that Kecho has the flag --policy; without it there are
-	// Alone and "auto", which is what such agents do anyway.
-	PolicyFlag bool
 	// Hosts is the command that calls Host; its flags --nodes, --workers and
 	// --burn follow.
 	Hosts []string
@@ -89,8 +87,9 @@ func (cfg Config) Check() error {
 		return errors.New("--kill kills agents, and there are none with haproxy")
 	case cfg.Kill && cfg.Nodes < 2:
 		return errors.New("--kill needs 2 nodes or more")
-	case !cfg.PolicyFlag && cfg.Policy != "auto" && cfg.Policy != Alone && cfg.Policy != HAProxy:
-		return fmt.Errorf("there is no policy %q: %s has no flag --policy, so there are auto, %s and %s", cfg.Policy, cfg.Kecho, Alone, HAProxy)
+	}
+	if _, ok := policy.ModeNamed(cfg.Policy); !ok && cfg.Policy != HAProxy {
+		return fmt.Errorf("there is no policy %q; there are %s and those of kecho agent --policy", cfg.Policy, HAProxy)
 	}
 	_, err := sim.Arrivals(cfg.simulated(time.Second))
 	return err

@@ -21,16 +21,16 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	for want, spoil := range map[string]func(*Config){
-		"1 to 64 nodes":          func(c *Config) { c.Nodes = 65 },
-		"length":                 func(c *Config) { c.Length = time.Millisecond },
-		"timeout":                func(c *Config) { c.Timeout = -1 },
-		"slow-node cannot":       func(c *Config) { c.Scenario = named("slow-node") },
-		"death cannot":           func(c *Config) { c.Scenario = named("death") },
-		"black-hole cannot":      func(c *Config) { c.Scenario = named("black-hole") },
-		"none with haproxy":      func(c *Config) { c.Policy, c.Kill = HAProxy, true },
-		"2 nodes":                func(c *Config) { c.Nodes, c.Kill = 1, true },
-		`"push": /k has no flag`: func(c *Config) { c.Policy, c.Kecho = "push", "/k" },
-		"no load, no service":    func(c *Config) { c.Scenario = sim.Scenario{} },
+		"1 to 64 nodes":       func(c *Config) { c.Nodes = 65 },
+		"length":              func(c *Config) { c.Length = time.Millisecond },
+		"timeout":             func(c *Config) { c.Timeout = -1 },
+		"slow-node cannot":    func(c *Config) { c.Scenario = named("slow-node") },
+		"death cannot":        func(c *Config) { c.Scenario = named("death") },
+		"black-hole cannot":   func(c *Config) { c.Scenario = named("black-hole") },
+		"none with haproxy":   func(c *Config) { c.Policy, c.Kill = HAProxy, true },
+		"2 nodes":             func(c *Config) { c.Nodes, c.Kill = 1, true },
+		`no policy "magic"`:   func(c *Config) { c.Policy = "magic" },
+		"no load, no service": func(c *Config) { c.Scenario = sim.Scenario{} },
 	} {
 		cfg := good
 		spoil(&cfg)
@@ -38,9 +38,11 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%v, want one with %q", err, want)
 		}
 	}
-	good.Policy, good.PolicyFlag = "push", true
-	if err := good.Check(); err != nil {
-		t.Error("a policy that the agents know:", err)
+	for _, name := range []string{"none", "push", HAProxy} {
+		good.Policy = name
+		if err := good.Check(); err != nil {
+			t.Error(name, err)
+		}
 	}
 }
 
