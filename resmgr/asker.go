@@ -133,10 +133,18 @@ func (s *Asker) stray(now time.Duration, from channel.NodeID, m *Message, out []
 	switch {
 	case m.Kind == MsgOffer && m.Wait > 0, m.Kind == MsgRefuse && m.Wait > 0:
 		return s.tell(from, m.Manager, Message{Kind: MsgDecline, Ask: m.Ask}, out)
-	case m.Kind == MsgGrant && s.held[LeaseID{m.Manager, m.Fence}] == nil:
+	case m.Kind == MsgGrant && s.held[LeaseID{m.Manager, m.Fence}] == nil && !s.handedOut(m):
 		return s.undo(now, from, m.Manager, m.Ask, out)
 	}
 	return out
+}
+
+// handedOut reports whether a client was given what m grants. If the lease is
+// not held any more because its node was taken for dead, its holder may not know:
+// it is left to its time.
+func (s *Asker) handedOut(m *Message) bool {
+	a := s.keys[key{m.Holder, m.ID}]
+	return a != nil && a.phase == finished && a.ask == m.Ask
 }
 
 func (s *Asker) tell(to channel.NodeID, manager string, m Message, out []Effect) []Effect {

@@ -35,6 +35,7 @@ type scene struct {
 //	renew a h b:1 10s, release a h b:1
 //	save b, restore b  keeps a copy of b's disks; puts it back
 //	kill b, start b, leave b, join b, cut ab, heal
+//	doubt a b          a takes b for gone; it is not
 //	held a, flight
 func (s *scene) run(words []string) (string, error) {
 	s.said.Reset()
@@ -166,6 +167,12 @@ func (s *scene) at1(what string, n *rigNode, words []string) error {
 			}
 			s.copies[name] = disk.Clone()
 		}
+	case "doubt":
+		other, err := s.node(words[0])
+		if err != nil {
+			return err
+		}
+		s.peerGone(n, other.id)
 	case "kill":
 		s.kill(n)
 	case "start":

@@ -186,6 +186,9 @@ func (h *history) request(n *rigNode) {
 		Holder: "hkl"[h.one(3):][:1], Nodes: h.one(2) + 1, Criteria: Criteria(h.one(int(criteria))),
 		TTL: time.Duration(h.one(5)+1) * time.Second, Wait: []time.Duration{0, 0, 3 * time.Second, 20 * time.Second}[h.one(4)],
 	}
+	if h.copied {
+		r.TTL = 8 * time.Second
+	}
 	switch h.one(4) {
 	case 0:
 		h.ids++
@@ -276,7 +279,7 @@ func (h *history) life(n *rigNode) {
 		if !h.copied {
 			continue
 		}
-		if copied, ok := h.copies[name]; ok && h.one(2) == 0 {
+		if copied, ok := h.copies[name]; ok && h.one(4) > 0 {
 			*disk = copied.Clone()
 		}
 	}
@@ -288,15 +291,18 @@ func (h *history) life(n *rigNode) {
 
 func (h *history) trouble(n *rigNode) {
 	other := h.nodes[h.one(len(h.nodes))]
-	switch h.one(8) {
+	trouble := h.one(8)
+	if h.copied && trouble < 3 {
+		h.relapse()
+		return
+	}
+	switch trouble {
 	case 0:
-		if !h.copied {
-			h.cut[[2]string{n.name, other.name}] = true
-		}
+		h.cut[[2]string{n.name, other.name}] = true
 	case 1, 6:
 		clear(h.cut)
 	case 2:
-		if n != other && other.id != 0 && !h.copied {
+		if n != other && other.id != 0 {
 			h.peerGone(n, other.id) // it is not
 			h.report(other, n)
 		}
@@ -312,6 +318,35 @@ func (h *history) trouble(n *rigNode) {
 				h.do(n, m, m.Join(h.now, nil))
 			}
 		}
+	}
+}
+
+// relapse has a node die whose leases others have, and come back with a copy of
+// its disks, or none.
+func (h *history) relapse() {
+	for _, b := range h.order {
+		i := slices.IndexFunc(h.nodes, func(n *rigNode) bool { return n.id != 0 && n.id == b.Node && n != b.at })
+		if b.ended != 0 || i < 0 {
+			continue
+		}
+		n := h.nodes[i]
+		h.life(n)
+		for name, disk := range n.disks {
+			*disk = h.copies[name].Clone()
+		}
+		h.start(n)
+		h.exchange()
+		if h.one(2) == 0 { // and once more, when it knows what it does not know
+			for _, m := range n.managed {
+				if len(m.pending) > 0 {
+					h.written(n, m, len(m.pending), false)
+				}
+			}
+			h.kill(n)
+			h.start(n)
+			h.exchange()
+		}
+		return
 	}
 }
 
@@ -446,8 +481,13 @@ func (h *history) account(m *rigManager) {
 			sums[x.Kind] += x.Quantity
 		}
 	}
+	requests := map[key]bool{}
 	for _, l := range m.leases {
 		if l.how == "" {
+			if requests[l.key()] && l.Request != "" {
+				h.fatal("%s: request %s of %s has two leases", m.name, l.Request, l.Holder)
+			}
+			requests[l.key()] = true
 			add(l.Amounts)
 			counts[l.Holder]++
 			live++
