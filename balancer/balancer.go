@@ -27,8 +27,8 @@ type Config struct {
 	// Data is the channel that overflow goes by. The balancer sets its
 	// filters. Nil: there are no peers.
 	Data *channel.Channel
-	// Policy is the core's configuration; it must pass its Check. Its Timeout
-	// and Silence are those below.
+	// Policy is the core's configuration; it must pass its Check. Its Timeout,
+	// Silence and PerPeer are those below.
 	Policy policy.Config
 	// Timeout is how long a request may take, from its arrival, until the head
 	// of its answer. A body that is still being sent extends it: it counts from
@@ -115,7 +115,7 @@ func New(cfg Config) (*Balancer, error) {
 	b := &Balancer{
 		cfg: cfg, log: cfg.Logger, data: cfg.Data,
 		rewriter:  newRewriter(cfg.Name, cfg.Trust),
-		calls:     newCalls(cfg.PerPeer),
+		calls:     newCalls(),
 		chosen:    filters.NewChosen(filters.ChosenConfig{}),
 		first:     filters.NewFirstAnswer(filters.FirstAnswerConfig{Heads: []channel.Type{typeAnswer}, Parts: []channel.Type{typeAnswerBody}}),
 		exchanges: newExchanges(),
@@ -123,8 +123,8 @@ func New(cfg Config) (*Balancer, error) {
 	if cfg.Data != nil {
 		b.self = cfg.Data.NextID().Source
 	}
-	cfg.Policy.Timeout, cfg.Policy.Silence = cfg.Timeout, cfg.Silence
-	b.desk = newDesk(cfg.Policy, filters.Where(b.hasRoom))
+	cfg.Policy.Timeout, cfg.Policy.Silence, cfg.Policy.PerPeer = cfg.Timeout, cfg.Silence, cfg.PerPeer
+	b.desk = newDesk(cfg.Policy)
 	b.desk.errands, b.desk.rtt = b.runErrands, cfg.RTT
 	b.base, b.stop = context.WithCancelCause(context.Background())
 	var err error

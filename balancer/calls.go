@@ -46,21 +46,16 @@ type part struct {
 
 // calls is the table of open calls.
 type calls struct {
-	perPeer int
-
 	mu      sync.Mutex
 	running bool                            // guarded by mu
 	byID    map[channel.ID]*call            // guarded by mu
 	directs map[channel.ID][]channel.NodeID // to whom each event on its way to a link goes that is for some; guarded by mu
-	pending map[channel.NodeID]int          // calls in which something is expected of a peer; guarded by mu
 }
 
-func newCalls(perPeer int) *calls {
+func newCalls() *calls {
 	return &calls{
-		perPeer: perPeer,
 		byID:    make(map[channel.ID]*call),
 		directs: make(map[channel.ID][]channel.NodeID),
-		pending: make(map[channel.NodeID]int),
 	}
 }
 
@@ -129,7 +124,6 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	sinks = sinks[:min(len(sinks), maxParts-len(c.asked))]
 	for i := range sinks {
 		c.asked = append(c.asked, part{node: sinks[i].Node})
-		cs.pending[sinks[i].Node]++
 	}
 	return sinks
 }
@@ -142,13 +136,6 @@ func (cs *calls) untaken(c *call, node channel.NodeID) {
 	if a := c.part(node); a != nil {
 		cs.overLocked(a)
 	}
-}
-
-// full reports whether a peer has as many of this node's requests as it may.
-func (cs *calls) full(node channel.NodeID) bool {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return cs.pending[node] >= cs.perPeer
 }
 
 // hear is the open call id, of which the peer says something; nil when there
@@ -351,12 +338,5 @@ func (cs *calls) overLocked(a *part) bool {
 		return false
 	}
 	a.over = true
-	decrement(cs.pending, a.node)
 	return true
-}
-
-func decrement(counts map[channel.NodeID]int, node channel.NodeID) {
-	if counts[node]--; counts[node] <= 0 {
-		delete(counts, node)
-	}
 }

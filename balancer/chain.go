@@ -38,7 +38,3 @@ func (b *Balancer) inFilter() channel.Filter {
 		typeAnswer: answer, typeAnswerBody: answer,
 	}, nil)
 }
-
-// hasRoom is the operator's place in the choice: a peer has no more of this
-// node's requests than PerPeer.
-func (b *Balancer) hasRoom(_ *channel.Event, s *channel.Sink) bool { return !b.calls.full(s.Node) }

@@ -44,12 +44,12 @@ type submission struct {
 	left   []errand         // what it said then, to be done when the event is on its way
 }
 
-func newDesk(cfg policy.Config, rules channel.Filter) *desk {
+func newDesk(cfg policy.Config) *desk {
 	d := &desk{
 		began: time.Now(), wake: make(chan struct{}, 1), core: policy.NewCore(cfg),
 		present: make(map[channel.NodeID]bool), opened: make(map[channel.ID]*submission),
 	}
-	d.chooser = choice.New(choice.Config{Core: d.core, Rules: rules})
+	d.chooser = choice.New(choice.Config{Core: d.core})
 	return d
 }
 

@@ -165,10 +165,6 @@ func (b *Balancer) onWithdraw(e *channel.Event) {
 
 func (b *Balancer) onClaim(e *channel.Event) {
 	epoch, _ := unpackEpoch(e.Body) // the IN-filter has read it
-	if b.calls.full(e.ID.Source) {
-		b.withdraw(&errand{to: []channel.NodeID{e.ID.Source}, number: e.Re.Seq, epoch: epoch})
-		return
-	}
 	b.desk.receive(e.ID.Source, e.From, policy.Message{Kind: policy.Claim, ID: e.Re.Seq, Epoch: epoch})
 }
 

@@ -85,3 +85,9 @@ func (xs *exchanges) close() []*exchange {
 	xs.closed = true
 	return slices.Collect(maps.Values(xs.byID))
 }
+
+func decrement(counts map[channel.NodeID]int, node channel.NodeID) {
+	if counts[node]--; counts[node] <= 0 {
+		delete(counts, node)
+	}
+}

@@ -38,8 +38,8 @@ type conduct struct {
 // newConduct is that of a peer which nothing is known of.
 func newConduct(trust int) conduct { return conduct{trust: max(trust, 1), until: never} }
 
-// full reports whether p is trusted with no more than it has.
-func (k *conduct) full() bool { return k.has >= k.trust }
+// full reports whether p has all that it is trusted with, or most.
+func (k *conduct) full(most int) bool { return k.has >= min(k.trust, most) }
 
 // answered notes an answer that took so many usual services.
 func (k *conduct) answered(now time.Duration, services float64) {

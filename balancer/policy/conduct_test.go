@@ -126,7 +126,7 @@ func TestEjectedAtMost(t *testing.T) {
 func TestTrust(t *testing.T) {
 	k := newConduct(2)
 	full := func() (n int) {
-		for ; !k.full(); n++ {
+		for ; !k.full(mostTrust); n++ {
 			k.has++
 		}
 		return n

@@ -38,6 +38,9 @@ type Config struct {
 	// Silence is how long a peer that has a request may say nothing of it, and
 	// at least 4 round trips. Zero: 50 ms.
 	Silence time.Duration
+	// PerPeer is how many requests of this node a peer has at once at most,
+	// however well it answers. Zero: 4,096.
+	PerPeer int
 	// MessageCost is the CPU time of one control message, sent or received,
 	// for the governor. Zero: 10 µs.
 	MessageCost time.Duration
@@ -59,7 +62,7 @@ func (cfg Config) Check() error {
 		return errors.New("there are more places than the most that may be learned")
 	case cfg.MaxPlaces != 0 && cfg.Hard != 0:
 		return errors.New("the hard limit is what is learned, and cannot be given as well")
-	case cfg.Silence < 0 || cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
+	case cfg.Silence < 0 || cfg.PerPeer < 0 || cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
 		return errors.New("a limit is below 0")
 	case cfg.Mode > Speculative:
 		return errors.New("there is no such mode")
@@ -129,6 +132,7 @@ type Counts struct {
 func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Hard, cfg.Places)
 	setDefault(&cfg.Silence, 50*time.Millisecond)
+	setDefault(&cfg.PerPeer, maxGuests)
 	setDefault(&cfg.Queue, 1024)
 	setDefault(&cfg.QueueBytes, 64<<20)
 	setDefault(&cfg.ShedAge, 500*time.Millisecond)
@@ -139,7 +143,7 @@ func NewCore(cfg Config) *Core {
 	c := &Core{
 		cfg: cfg, budget: cfg.Budget, hedger: newHedger(cfg.Copies), service: cfg.Service, trip: time.Millisecond,
 		governor: governor{cost: cfg.MessageCost, pulls: true},
-		peers:    peers{places: cfg.Places},
+		peers:    peers{places: cfg.Places, most: cfg.PerPeer},
 		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
 	}

@@ -21,6 +21,7 @@ type peers struct {
 	at     time.Duration
 	sample []time.Duration
 	places int           // what a peer that is new is trusted with
+	most   int           // Config.PerPeer
 	out    int           // ejected, until one comes back
 	back   time.Duration // when the first of them comes back
 }
@@ -131,7 +132,7 @@ func (c *Core) MayAsk(now time.Duration, r *Request, p Peer) bool {
 // lately, and not all that it is trusted with.
 func (c *Core) mayHave(now time.Duration, p Peer) bool {
 	i, ok := c.peers.index.get(p)
-	return !ok || !c.peers.known[i].full() && !c.peers.ejected(now, p)
+	return !ok || !c.peers.known[i].full(c.peers.most) && !c.peers.ejected(now, p)
 }
 
 // Promises reports whether p, by what was heard of it and sent to it since,
@@ -146,7 +147,7 @@ func (c *Core) Promises(now time.Duration, p Peer, maxWait time.Duration) bool {
 		return true
 	}
 	k := &c.peers.known[i]
-	if k.full() {
+	if k.full(c.peers.most) {
 		return false
 	}
 	return k.report.Service == 0 || k.report.Wait(k.sent)-(now-k.heard) < maxWait
