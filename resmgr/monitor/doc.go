@@ -44,9 +44,11 @@
 //
 // # Concurrency
 //
-// Everything may be called from several goroutines. An update of a gauge that
-// nobody watches is one atomic operation, and so is one that crosses nothing
-// where only the gauge itself is watched. Else it takes the gauge's own lock,
+// Everything may be called from several goroutines. An update that changes
+// nothing for anybody who watches takes no lock: its value crosses no bound,
+// moves no watermark, and leaves every rate on its side of all bounds to the end
+// of the window's slot, for which it reads the clock. Only what is poured into
+// a leaky bucket always counts. Any other update takes the gauge's own lock,
 // which is held for arithmetic only. Callbacks run outside
 // every lock, in a goroutine that updates the gauge, ticks, or watches: in the
 // order of the crossings and one at a time for each threshold, once per

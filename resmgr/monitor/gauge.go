@@ -12,31 +12,24 @@ import (
 type Gauge struct {
 	key     Key
 	monitor *Monitor
-	value   atomic.Uint64         // float64 bits; NaN: absent
-	quiet   atomic.Pointer[quiet] // never nil
-	timed   atomic.Bool           // a statistic needs the time
+	value   atomic.Uint64 // float64 bits; NaN: absent
+	quiet   published
+	timed   atomic.Bool  // a statistic needs the time
+	last    atomic.Int64 // of the latest quiet update that needed it, as a time.Duration
 
 	mu sync.Mutex // also guards what statistics and thresholds say it does
 	// All statistics that a threshold is set on. Guarded by mu.
 	statistics []*statistic
-	last       time.Duration // the latest time that they were told. Guarded by mu.
+	told       time.Duration // the latest time that they were told. Guarded by mu.
+	loud       bool          // one of them needs each value, so none is quiet. Guarded by mu.
 }
 
 func newGauge(m *Monitor, k Key) *Gauge {
 	g := &Gauge{key: k, monitor: m}
 	g.value.Store(absent)
-	g.publishLocked() // nobody else has it yet
+	g.quiet.put(always) // nobody else has it yet
 	return g
 }
-
-// quiet are the values, strictly between two, that change nothing for anybody
-// who watches the gauge. Setting one of them takes no lock: whoever has stored
-// it looks whether it is still in force, and whoever puts another in force
-// looks at the value after that, so one of both sees what the other did. Each
-// is a new one, to be told apart by its address.
-type quiet struct{ low, high float64 }
-
-func (q *quiet) has(v float64) bool { return q.low < v && v < q.high }
 
 // Key is the gauge's name.
 func (g *Gauge) Key() Key { return g.key }
@@ -52,9 +45,9 @@ func (g *Gauge) load() float64 { return math.Float64frombits(g.value.Load()) }
 // Set sets the value, and tells the thresholds that this crosses. What is not
 // finite makes the gauge absent, as Unset does.
 func (g *Gauge) Set(v float64) {
-	if q := g.quiet.Load(); q.has(v) {
+	if version, ok := g.isQuiet(v); ok {
 		g.value.Store(math.Float64bits(v))
-		g.confirm(q)
+		g.confirm(version)
 		return
 	}
 	g.update(set, v)
@@ -62,25 +55,42 @@ func (g *Gauge) Set(v float64) {
 
 // Add adds d, to 0 if the gauge is absent. As Set in all else.
 func (g *Gauge) Add(d float64) {
-	q := g.quiet.Load()
 	for {
 		old := g.value.Load()
 		v := sum(old, d)
-		if !q.has(v) {
+		version, ok := g.isQuiet(v)
+		if !ok {
 			g.update(add, d)
 			return
 		}
 		if g.value.CompareAndSwap(old, math.Float64bits(v)) {
-			g.confirm(q)
+			g.confirm(version)
 			return
 		}
 	}
 }
 
-// confirm ends an update without a lock: if q is not in force any more, the
-// value may cross something.
-func (g *Gauge) confirm(q *quiet) {
-	if g.quiet.Load() != q {
+// isQuiet reports whether v, now, changes nothing for anybody who watches, and
+// what to confirm when it has been stored.
+func (g *Gauge) isQuiet(v float64) (version uint32, ok bool) {
+	version, until, ok := g.quiet.has(v)
+	if !ok || until == forever {
+		return version, ok
+	}
+	now := g.monitor.now()
+	if now >= until {
+		return 0, false
+	}
+	if int64(now) > g.last.Load() {
+		g.last.Store(int64(now)) // a moment more or less, when two do so
+	}
+	return version, true
+}
+
+// confirm ends an update without a lock: if other values are quiet by now, this
+// one may cross something.
+func (g *Gauge) confirm(version uint32) {
+	if !g.quiet.still(version) {
 		g.update(look, 0)
 	}
 }
@@ -124,62 +134,69 @@ func (g *Gauge) update(c change, v float64) {
 		now = g.monitor.now()
 	}
 	g.mu.Lock()
-	bits := g.value.Load()
+	before := g.value.Load()
+	bits := before
 	switch c {
 	case set:
 		bits = bitsOf(v)
-		g.value.Store(bits)
+		before = g.value.Swap(bits)
 	case add:
-		for old := bits; ; old = g.value.Load() {
-			bits = bitsOf(sum(old, v))
-			if g.value.CompareAndSwap(old, bits) {
+		for {
+			bits = bitsOf(sum(before, v))
+			if g.value.CompareAndSwap(before, bits) {
 				break
 			}
+			before = g.value.Load()
 		}
 	}
-	crossed := g.evaluateLocked(now, bits)
+	crossed := g.evaluateLocked(now, before, bits)
 	g.mu.Unlock()
 	tell(crossed)
 }
 
 // evaluateLocked returns the thresholds that have something to tell of the
-// value, or of those that came after it without a lock.
-func (g *Gauge) evaluateLocked(now time.Duration, bits uint64) (crossed []*Threshold) {
-	g.last = max(g.last, now) // who reads the clock first may come here second
+// value, which was another before, or of those that came after it without a
+// lock.
+func (g *Gauge) evaluateLocked(now time.Duration, before, bits uint64) (crossed []*Threshold) {
+	now = max(now, g.nowLocked()) // who reads the clock first may come here second
+	g.told = now
 	for {
-		v := math.Float64frombits(bits)
+		then, v := math.Float64frombits(before), math.Float64frombits(bits)
 		for _, s := range g.statistics {
-			if x := s.next(g.last, v); !s.quiet.has(x) {
+			if x := s.next(now, then, v); !s.quiet.has(x) {
 				crossed = append(crossed, s.cross(x)...)
 			}
 		}
-		if g.measureQuietLocked() == *g.quiet.Load() {
+		if g.loud { // and nobody sets it without the lock
 			return crossed
 		}
-		g.publishLocked()
+		q := g.measureQuietLocked(now)
+		if q == g.quiet.get() {
+			return crossed
+		}
+		g.quiet.put(q)
 		after := g.value.Load()
 		if after == bits {
 			return crossed
 		}
-		bits = after
+		before, bits = bits, after
 	}
 }
 
-// measureQuietLocked is what should be in force.
-func (g *Gauge) measureQuietLocked() quiet {
-	switch {
-	case len(g.statistics) == 0:
-		return quiet{math.Inf(-1), math.Inf(1)}
-	case len(g.statistics) == 1 && g.statistics[0].measure.Kind == Absolute:
-		return g.statistics[0].quiet
-	}
-	return quiet{} // each value counts for a watermark, a rate or a bucket
-}
+// nowLocked is the time of the latest update.
+func (g *Gauge) nowLocked() time.Duration { return max(g.told, time.Duration(g.last.Load())) }
 
-// publishLocked puts it in force.
-func (g *Gauge) publishLocked() {
-	q := g.measureQuietLocked()
-	g.quiet.Store(&q)
+// measureQuietLocked is what should be in force: what is quiet to all.
+func (g *Gauge) measureQuietLocked(now time.Duration) span {
+	q := always
+	for _, s := range g.statistics {
+		own := s.quietGauge(now)
+		q.low, q.high, q.until = max(q.low, own.low), min(q.high, own.high), min(q.until, own.until)
+		if !(q.low < q.high) {
+			return never // so that all of these are equal
+		}
+	}
+	return q
 }
 
 // watch adds a threshold, to the statistic that it is on, and evaluates it.
@@ -194,17 +211,17 @@ func (g *Gauge) watch(t *Threshold) {
 	}
 	t.statistic = g.statistics[i]
 	t.statistic.add(t)
-	g.timed.Store(g.timed.Load() || measure.Kind.timed())
-	g.publishLocked()
-	crossed := g.evaluateLocked(now, g.value.Load())
+	g.measureNeedsLocked()
+	crossed := g.lookLocked(now)
 	g.mu.Unlock()
 	tell(crossed)
 }
 
-func (g *Gauge) watched() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.statistics) > 0
+// lookLocked evaluates the present value, and all that come from now on.
+func (g *Gauge) lookLocked(now time.Duration) (crossed []*Threshold) {
+	g.quiet.put(never)
+	bits := g.value.Load()
+	return g.evaluateLocked(now, bits, bits)
 }
 
 // reset has a statistic begin anew with the present value.
@@ -212,7 +229,7 @@ func (g *Gauge) reset(s *statistic) {
 	now := g.monitor.now()
 	g.mu.Lock()
 	s.reset()
-	crossed := g.evaluateLocked(now, g.value.Load())
+	crossed := g.lookLocked(now)
 	g.mu.Unlock()
 	tell(crossed)
 }
@@ -230,6 +247,22 @@ func (g *Gauge) unwatch(t *Threshold) {
 	t.pending = nil
 	t.statistic.remove(t)
 	g.statistics = slices.DeleteFunc(g.statistics, func(s *statistic) bool { return len(s.thresholds) == 0 })
-	g.timed.Store(slices.ContainsFunc(g.statistics, func(s *statistic) bool { return s.measure.Kind.timed() }))
-	g.publishLocked() // wider than before: what was quiet is
+	g.measureNeedsLocked()
+	// Wider than before: what was quiet is.
+	g.quiet.put(g.measureQuietLocked(g.nowLocked()))
+}
+
+// measureNeedsLocked finds out what the statistics need of an update.
+func (g *Gauge) measureNeedsLocked() {
+	has := func(kinds ...Kind) bool {
+		return slices.ContainsFunc(g.statistics, func(s *statistic) bool { return slices.Contains(kinds, s.measure.Kind) })
+	}
+	g.timed.Store(has(Rate, Leaky))
+	g.loud = has(Leaky)
+}
+
+func (g *Gauge) watched() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.statistics) > 0
 }

@@ -15,7 +15,7 @@ type Config struct {
 
 // Monitor is a set of gauges and of the thresholds on them.
 type Monitor struct {
-	clock func() time.Time
+	clock func() time.Time // nil: time.Now
 	start time.Time
 
 	mu     sync.Mutex
@@ -25,10 +25,11 @@ type Monitor struct {
 
 // New makes a monitor without gauges.
 func New(cfg Config) *Monitor {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
+	m := &Monitor{clock: cfg.Now, start: time.Now(), gauges: make(map[Key]*Gauge)}
+	if m.clock != nil {
+		m.start = m.clock()
 	}
-	return &Monitor{clock: cfg.Now, start: cfg.Now(), gauges: make(map[Key]*Gauge)}
+	return m
 }
 
 // Gauge is the gauge of that name and item; the first who asks makes it,
@@ -100,8 +101,13 @@ func (m *Monitor) Tick() {
 	}
 }
 
-// now is the time since New.
-func (m *Monitor) now() time.Duration { return m.clock().Sub(m.start) }
+// now is the time since New. time.Since costs half of time.Now.
+func (m *Monitor) now() time.Duration {
+	if m.clock == nil {
+		return time.Since(m.start)
+	}
+	return m.clock().Sub(m.start)
+}
 
 // forget closes a threshold; a second time does nothing.
 func (m *Monitor) forget(t *Threshold) {

@@ -47,7 +47,8 @@ func (t *Threshold) Value() (v float64, ok bool) {
 	}
 	t.gauge.mu.Lock()
 	defer t.gauge.mu.Unlock()
-	return t.statistic.value, !math.IsNaN(t.statistic.value)
+	v = t.statistic.at(t.gauge.nowLocked(), t.gauge.load())
+	return v, !math.IsNaN(v)
 }
 
 // Missed is how many crossings were never told because the callback was too

@@ -126,8 +126,8 @@ func TestThresholdClosed(t *testing.T) {
 	expectTold(t, told)
 	expectTold(t, others, "true 5")
 	b.Close()
-	if !g.quiet.Load().has(1e300) || g.timed.Load() || len(g.statistics) != 0 || len(m.timed) != 0 {
-		t.Errorf("closed thresholds leave %v, %v, %d, %d", g.quiet.Load(), g.timed.Load(), len(g.statistics), len(m.timed))
+	if g.quiet.get() != always || g.timed.Load() || len(g.statistics) != 0 || len(m.timed) != 0 {
+		t.Errorf("closed thresholds leave %v, %v, %d, %d", g.quiet.get(), g.timed.Load(), len(g.statistics), len(m.timed))
 	}
 }
 
@@ -309,10 +309,13 @@ func TestSetOvertakenByACrossing(t *testing.T) {
 	m := New(Config{})
 	g := mustGauge(t, m, "x", "")
 	_, told := watch(t, m, "x > 5 cancel < 3")
-	q := g.quiet.Load()
+	version, ok := g.isQuiet(2)
+	if !ok {
+		t.Fatal("2 is not quiet")
+	}
 	g.Set(6)
 	g.value.Store(math.Float64bits(2))
-	g.confirm(q)
+	g.confirm(version)
 	expectTold(t, told, "true 6", "false 2")
 }
 
