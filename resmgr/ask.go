@@ -126,8 +126,8 @@ func (g *Granter) impossible(now time.Duration, m *Message) (Reason, bool) {
 		return g.reason(CodeInvalid, fmt.Sprintf("a ttl of %v: it grants %v to %v", m.TTL, MinTTL, g.cfg.MaxTTL)), true
 	case g.counts[m.Holder] >= g.cfg.PerHolder:
 		return g.reason(CodeTooMany, fmt.Sprintf("the holder has %d leases and requests here, as many as it may", g.counts[m.Holder])), true
-	case g.live >= g.cfg.MaxLeases:
-		return g.reason(CodeTooMany, fmt.Sprintf("%d leases are granted, as many as may", g.live)), true
+	case g.live >= g.cfg.MaxLeases, len(g.asks)-len(g.past.asks) >= g.cfg.MaxLeases: // holds too
+		return g.reason(CodeTooMany, fmt.Sprintf("%d leases are granted or offered, as many as may", g.cfg.MaxLeases)), true
 	}
 	return Reason{}, false
 }

@@ -31,6 +31,10 @@ type Config struct {
 	Shares []Share
 	// Journal keeps what was granted. Nil: nothing is kept over a restart.
 	Journal Journal
+	// FenceFrom is a fence that all are above. Without a journal it should be
+	// the clock's milliseconds, so that fences rise over a restart too. Zero is
+	// for tests, and where a journal knows.
+	FenceFrom Fence
 	// Logger gets what peers and the journal do wrong. Nil: nothing is logged.
 	Logger *slog.Logger
 	// Changed, when set, is called for each change of a lease of this node's
@@ -113,6 +117,7 @@ func New(cfg Config) (*Manager, error) {
 		if err != nil {
 			return nil, fmt.Errorf("manager %s: read its journal: %w", s.Name, err)
 		}
+		had.Fence = max(had.Fence, cfg.FenceFrom)
 		g, err := NewGranter(GranterConfig{
 			Name: s.Name, Capacity: s.Capacity, Tags: s.Tags, Ephemeral: ephemeral, MaxTTL: cfg.MaxTTL, Settle: cfg.Settle,
 		}, 0, had)

@@ -326,6 +326,9 @@ func TestManagerStops(t *testing.T) {
 		if _, err := m.Request(t.Context(), Request{Holder: "k", Needs: need(t, "cpu=1")}); !errors.Is(err, ErrStopped) {
 			t.Error(err)
 		}
+		if m, err := New(Config{Node: nodes[0], Channel: chans[0], Shares: []Share{{Name: "a", Capacity: need(t, "cpu=1")}}, FenceFrom: 99}); err != nil || m.Status()[0].Fence != 99 {
+			t.Error(err)
+		}
 		if _, err := New(Config{Node: nodes[0], Channel: chans[0], Shares: slices.Repeat([]Share{{Name: "a", Capacity: need(t, "cpu=1")}}, 2)}); err == nil {
 			t.Error("two of one name pass")
 		}
