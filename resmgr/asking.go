@@ -302,6 +302,9 @@ func (s *Asker) weigh(now time.Duration, a *Asking, out []Effect) []Effect {
 		}
 		return out
 	}
+	if a.gather > now && a.Criteria != First && !all {
+		return out // there is enough, and better may come
+	}
 	best := a.best(now)
 	enough := len(best) >= a.Nodes
 	if enough && a.gather == 0 {

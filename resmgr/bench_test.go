@@ -103,3 +103,38 @@ func BenchmarkMessage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAsker is a request at 16 managers, from asking to the grant.
+func BenchmarkAsker(b *testing.B) {
+	const n = 16
+	var seq uint64
+	s := NewAsker(AskerConfig{NextID: func() channel.ID {
+		seq++
+		return channel.ID{Source: 1, Seq: seq}
+	}})
+	nodes, names := make([]channel.NodeID, n), make([]string, n)
+	for i := range nodes {
+		nodes[i], names[i] = channel.NodeID(i+2), fmt.Sprint("web", i)
+	}
+	needs := Amounts{{CPU, 1000}}
+	now := time.Duration(0)
+	var out []Effect
+	b.ReportAllocs()
+	for b.Loop() {
+		now += time.Millisecond
+		a, _, effects, err := s.Open(now, Request{Holder: "h", Needs: needs, Criteria: Spread, TTL: time.Second}, false, out[:0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		out = s.Asked(now, a, nodes, false, effects)
+		for i, node := range nodes {
+			out = s.Receive(now, node, 0, &Message{Kind: MsgOffer, Manager: names[i], Ask: a.ask, Wait: HoldTime,
+				Free: Amounts{{CPU, Quantity(1000 + i)}}, Capacity: Amounts{{CPU, 4000}}, Managers: 1}, out)
+		}
+		out = s.Receive(now, nodes[n-1], 0, &Message{Kind: MsgGrant, Manager: names[n-1], Ask: a.ask, ID: a.ID, Holder: "h",
+			Needs: needs, TTL: time.Second, Wait: time.Second, Fence: Fence(seq)}, out)
+		if !a.Over() || a.Err != nil {
+			b.Fatal(a.Err)
+		}
+	}
+}
