@@ -16,7 +16,6 @@ type haproxy struct {
 	webs    []string
 	workers int
 	timeout time.Duration
-	dir     string // of its configuration, while it runs
 	failed  func(error)
 
 	at      string
@@ -39,7 +38,12 @@ func (h *haproxy) start(ctx context.Context) error {
 	}
 	defer file.Close()
 	h.at = listener.Addr().String()
-	config := filepath.Join(h.dir, "haproxy.cfg")
+	dir, err := os.MkdirTemp("", "kecho-bench-")
+	if err != nil {
+		return fmt.Errorf("configure haproxy: %w", err)
+	}
+	defer os.RemoveAll(dir) // it reads its configuration once
+	config := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(config, []byte(h.config()), 0o600); err != nil {
 		return fmt.Errorf("configure haproxy: %w", err)
 	}

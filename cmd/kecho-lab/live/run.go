@@ -20,12 +20,10 @@ import (
 type run struct {
 	cfg      Config
 	arrivals []sim.Arrival
-	dir      string // of temporary files
-
-	hosts   *process
-	hosting hosting
-	front   front
-	records []Record // each is written by the goroutine that ends its request
+	hosts    *process
+	hosting  hosting
+	front    front
+	records  []Record // each is written by the goroutine that ends its request
 }
 
 // settle is how long a run may take besides its length and the last client's
@@ -47,10 +45,6 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, errors.New("nothing arrives in so short a time")
 	}
 	r := &run{cfg: cfg, arrivals: arrivals, records: make([]Record, len(arrivals))}
-	if r.dir, err = os.MkdirTemp("", "kecho-bench-"); err != nil {
-		return Result{}, err
-	}
-	defer os.RemoveAll(r.dir)
 	ctx, bounded := context.WithTimeoutCause(ctx, cfg.Length+cfg.Timeout+settle, errors.New("the run did not end in time"))
 	defer bounded()
 	ctx, fail := context.WithCancelCause(ctx)
@@ -78,7 +72,7 @@ func (r *run) start(ctx context.Context, failed func(error)) error {
 		return err
 	}
 	if r.cfg.Policy == HAProxy {
-		r.front = &haproxy{path: r.cfg.Proxy, webs: r.hosting.Webs, workers: r.cfg.Scenario.Places, timeout: r.cfg.Timeout, dir: r.dir, failed: failed}
+		r.front = &haproxy{path: r.cfg.Proxy, webs: r.hosting.Webs, workers: r.cfg.Scenario.Places, timeout: r.cfg.Timeout, failed: failed}
 	} else {
 		r.front = newAgents(r.cfg, r.hosting.Webs, failed)
 	}
