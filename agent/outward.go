@@ -21,9 +21,9 @@ import (
 // before asks every second or so, and one queue of a moment is no reason to
 // send elsewhere.
 type outward struct {
-	load     atomic.Uint64 // float64 bits: of the places, smoothed
-	field    atomic.Pointer[string]
-	requests uint64 // owned by the load reports' loop, as the rest
+	load     atomic.Uint64            // float64 bits: of the places, smoothed
+	field    atomic.Pointer[[]string] // the value of orca.Header, not written to; nil: not known yet
+	requests uint64                   // owned by the load reports' loop, as the rest
 	rejected uint64
 	at       time.Time
 }
@@ -139,8 +139,7 @@ func (a *Agent) noteReport(now time.Time) {
 		r.RPS, r.EPS = &rps, &eps
 	}
 	o.at, o.requests, o.rejected = now, requests, rejected
-	text := r.Text()
-	o.field.Store(&text)
+	o.field.Store(&[]string{r.Text()})
 }
 
 // front is the balancer, with the field on each answer where --orca asks for
@@ -150,8 +149,8 @@ func (a *Agent) front() http.Handler {
 		return a.balancer
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if text := a.outward.field.Load(); text != nil {
-			w.Header()[orca.Header] = []string{*text}
+		if value := a.outward.field.Load(); value != nil {
+			w.Header()[orca.Header] = *value
 		}
 		a.balancer.ServeHTTP(w, r)
 	})

@@ -23,7 +23,7 @@ func (a *Agent) describeNode() api.Node {
 	return api.Node{
 		Name: a.cfg.Name, ID: a.node.ID().String(), Cluster: a.cfg.Cluster, Version: a.cfg.Version,
 		Started: a.started, State: *a.state.Load(),
-		Addresses: api.Addresses{HTTP: at.HTTP, Admin: at.Admin, Gossip: at.Gossip, Link: at.Link},
+		Addresses: api.Addresses{HTTP: at.HTTP, Admin: at.Admin, Gossip: at.Gossip, Link: at.Link, Socket: a.cfg.Socket, AgentCheck: at.AgentCheck},
 		Upstream:  api.Upstream{URL: a.cfg.Upstream, Up: s.UpstreamUp},
 		Limits:    api.Limits{Soft: a.cfg.SoftLimit, Hard: a.cfg.HardLimit, Queue: a.cfg.Queue},
 		Load: api.Load{

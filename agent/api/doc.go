@@ -67,8 +67,9 @@
 // # Limits
 //
 // A body has at most 64 KiB (413) and 16 levels (422), and is read before
-// anything is done with it. What a browser sends for a page of another site is
-// refused where it would write (403). 64 readers follow the events at most (503);
-// one that is slower than 256 events is told of the gap. A client reads at most 8 MiB of an
-// answer. It waits as long as its context does.
+// anything is done with it. What a browser sends for a page of another site, or
+// to a name that may have been another's a moment ago, is refused where it would
+// write (403). 64 readers follow the events at most (503); one that is slower
+// than 256 events is told of the gap. A client reads at most 8 MiB of an answer.
+// It waits as long as its context does.
 package api

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -33,8 +36,27 @@ func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
+		if rebound(r) {
+			writeProblem(w, Forbidden, "a browser sent this to a name; only at an address, or at localhost, can a browser write")
+			return
+		}
 		protected.ServeHTTP(w, r)
 	})
+}
+
+// rebound reports whether a browser writes to a name: whoever owns that can
+// have had it point elsewhere when the page was loaded that the browser takes
+// this to be of (DNS rebinding), so its origin says nothing.
+func rebound(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.Trim(r.Host, "[]")
+	}
+	_, err = netip.ParseAddr(host)
+	return err != nil && host != "localhost"
 }
 
 // readBounded replaces the body by its bytes in memory, or says what is wrong

@@ -117,6 +117,9 @@ func TestGuard(t *testing.T) {
 	send := func(body string, header ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", "/v1/node", strings.NewReader(body))
 		for i := 0; i+1 < len(header); i += 2 {
+			if header[i] == "Host" {
+				r.Host = header[i+1]
+			}
 			r.Header.Set(header[i], header[i+1])
 		}
 		w := httptest.NewRecorder()
@@ -138,7 +141,13 @@ func TestGuard(t *testing.T) {
 		{"a quote that ends", `"a\\"` + nested(17), nil, 422, api.Invalid},
 		{"another site", "{}", []string{"Sec-Fetch-Site", "cross-site"}, 403, api.Forbidden},
 		{"another origin", "{}", []string{"Origin", "http://evil.test"}, 403, api.Forbidden},
-		{"our own page", "{}", []string{"Sec-Fetch-Site", "same-origin"}, 405, api.NotAllowed},
+		{"our own page", "{}", []string{"Sec-Fetch-Site", "same-origin", "Host", "127.0.0.1:7940"}, 405, api.NotAllowed},
+		{"at localhost", "{}", []string{"Sec-Fetch-Site", "same-origin", "Host", "localhost:7940"}, 405, api.NotAllowed},
+		{"of IPv6", "{}", []string{"Origin", "http://[::1]:7940", "Host", "[::1]:7940"}, 405, api.NotAllowed},
+		{"without a port", "{}", []string{"Origin", "http://[::1]", "Host", "[::1]"}, 405, api.NotAllowed},
+		{"a name that points here now", "{}", []string{"Sec-Fetch-Site", "same-origin", "Host", "evil.test:7940"}, 403, api.Forbidden},
+		{"the same of an old browser", "{}", []string{"Origin", "http://evil.test:7940", "Host", "evil.test:7940"}, 403, api.Forbidden},
+		{"a program at a name", "{}", []string{"Host", "web1.example:7940"}, 405, api.NotAllowed},
 	} {
 		w := send(tt.body, tt.header...)
 		var p api.Problem
@@ -192,7 +201,7 @@ func TestNodeAsJSON(t *testing.T) {
 	for _, want := range []string{
 		`"name": "web1"`, `"id": "00000000000000ab"`, `"cluster": "kecho"`, `"version": "v1"`,
 		`"started": "2026-01-02T03:04:05Z"`, `"state": "ready"`, `"http": "127.0.0.1:8080"`,
-		`"admin": ""`, `"gossip": ""`, `"link": ""`, `"url": "http://127.0.0.1:9000"`, `"up": true`,
+		`"admin": ""`, `"gossip": ""`, `"link": ""`, `"socket": ""`, `"agent_check": ""`, `"url": "http://127.0.0.1:9000"`, `"up": true`,
 		`"soft": 8`, `"hard": 32`, `"queue": 128`, `"running": 2`, `"queued": 1`, `"load": 0.375`,
 		`"cpu": 0.25`, `"memory": null`, `"requests_local": 7`,
 	} {

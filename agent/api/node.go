@@ -37,12 +37,16 @@ type Node struct {
 }
 
 // Addresses are what an agent listens on, as host:port, with the ports that
-// were really taken.
+// were really taken; "" where it does not.
 type Addresses struct {
 	HTTP   string `json:"http"`
 	Admin  string `json:"admin"`
 	Gossip string `json:"gossip"`
 	Link   string `json:"link"`
+	// Socket is the path of the API's Unix socket.
+	Socket string `json:"socket"`
+	// AgentCheck is where HAProxy's agent check is answered.
+	AgentCheck string `json:"agent_check"`
 }
 
 // Upstream is the web server behind an agent.
