@@ -2,10 +2,11 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -38,19 +39,26 @@ func (h *haproxy) start(ctx context.Context) error {
 	}
 	defer file.Close()
 	h.at = listener.Addr().String()
-	dir, err := os.MkdirTemp("", "kecho-bench-")
+	config, err := h.configFile()
 	if err != nil {
 		return fmt.Errorf("configure haproxy: %w", err)
 	}
-	defer os.RemoveAll(dir) // it reads its configuration once
-	config := filepath.Join(dir, "haproxy.cfg")
-	if err := os.WriteFile(config, []byte(h.config()), 0o600); err != nil {
-		return fmt.Errorf("configure haproxy: %w", err)
-	}
-	if h.process, err = begin("haproxy", []string{h.path, "-db", "-f", config}, []*os.File{file}, h.failed); err != nil {
+	defer config.Close()
+	if h.process, err = begin("haproxy", []string{h.path, "-db", "-f", "/dev/fd/4"}, []*os.File{file, config}, h.failed); err != nil {
 		return err
 	}
-	return poll(ctx, func() error { return dials(ctx, h.at) })
+	return poll(ctx, func() error { return answers(h.at) })
+}
+
+// configFile is the configuration in a file without a name, so none is left
+// behind.
+func (h *haproxy) configFile() (*os.File, error) {
+	file, err := os.CreateTemp("", "kecho-bench-")
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.WriteString(h.config())
+	return file, errors.Join(err, os.Remove(file.Name()))
 }
 
 // config has each host at its number of workers at most; who finds no worker
@@ -88,13 +96,13 @@ func (h *haproxy) stop() {
 	}
 }
 
-// dials says whether something listens at addr.
-func dials(ctx context.Context, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+// answers says whether somebody answers requests at addr: to connect is not
+// enough, for the listener is open before its program runs.
+func answers(addr string) error {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get("http://" + addr + "/")
 	if err != nil {
 		return err
 	}
-	return c.Close()
+	return res.Body.Close()
 }
