@@ -14,13 +14,24 @@ func Taking(_ *channel.Event, sinks []channel.Sink) []channel.Sink {
 	return kept
 }
 
+// takes looks at each attribute once: this runs for every sink.
 func takes(attrs channel.Attrs) bool {
-	if places, ok := CapacityIn(attrs); ok && places == 0 {
-		return false
+	for i := range attrs {
+		one := attrs[i : i+1]
+		switch attrs[i].Name {
+		case string(Capacity):
+			if places, ok := CapacityIn(one); ok && places == 0 {
+				return false
+			}
+		case string(Weight):
+			if WeightIn(one) == 0 {
+				return false
+			}
+		case string(Draining):
+			if draining, _ := Draining.In(one); draining {
+				return false
+			}
+		}
 	}
-	if WeightIn(attrs) == 0 {
-		return false
-	}
-	draining, _ := Draining.In(attrs)
-	return !draining
+	return true
 }

@@ -62,6 +62,7 @@ func (b *brief) hopeless(left time.Duration, crowd bool) bool {
 // learn notes how long the web server took: weight .05.
 func (c *Core) learn(took time.Duration) {
 	c.brief.note(took)
+	c.spread.note(took)
 	if !c.measured {
 		c.measured, c.service = true, max(took, 1)
 		return

@@ -87,6 +87,7 @@ type Core struct {
 	measured bool
 	trip     time.Duration // R
 	brief    brief
+	spread   spread
 	leaving  drainRate
 	limit    *limit // cfg.Places follows it; nil: they are fixed
 	sick     bool
@@ -142,7 +143,7 @@ func NewCore(cfg Config) *Core {
 	cfg.Copies = cfg.Copies.usual(cfg.Mode)
 	c := &Core{
 		cfg: cfg, budget: cfg.Budget, hedger: newHedger(cfg.Copies), service: cfg.Service, trip: time.Millisecond,
-		governor: governor{cost: cfg.MessageCost, pulls: true},
+		governor: governor{cost: cfg.MessageCost, pulls: true, rose: never},
 		peers:    peers{places: cfg.Places, most: cfg.PerPeer},
 		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),

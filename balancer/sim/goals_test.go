@@ -5,6 +5,7 @@ package sim
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 // Nothing in a run is concurrent, and under the race detector these would take
@@ -41,6 +42,31 @@ func TestHelpers(t *testing.T) {
 	alone, ours := simulate(t, "hot-6x", None, 300), simulate(t, "hot-6x", Auto, 300)
 	if got := ours.ColdP99 / alone.ColdP99; got > 1.12 {
 		t.Errorf("their p99 is %.3f x what it is alone, want at most 1.12", got)
+	}
+}
+
+// TestChoice: of services that are short beside a message, auto is as good as
+// the better of offers and pushes, or nearly.
+func TestChoice(t *testing.T) {
+	for name, s := range map[string]Scenario{
+		"5 ms, uneven":      {Base: .8, Service: 5 * time.Millisecond, Dist: Lognormal},
+		"5 ms, uneven, hot": {Base: .25, Hot: 1, HotAt: 4, Service: 5 * time.Millisecond, Dist: Bimodal},
+		"5 ms, hot":         {Base: .25, Hot: 1, HotAt: 4, Service: 5 * time.Millisecond},
+		"1 ms, 8 places":    {Base: .25, Hot: 1, HotAt: 4, Service: time.Millisecond, Places: 8},
+	} {
+		seconds := 16 * s.Service.Seconds() / .005 / float64(max(s.Places, 1))
+		p99 := map[Policy]float64{}
+		for _, p := range []Policy{Central, Offers, Push, Auto} {
+			r, err := Run(t.Context(), Config{Scenario: s, Policy: p, Seconds: seconds, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p99[p] = r.P99
+		}
+		best := min(p99[Offers], p99[Push])
+		if over := (p99[Auto] - best) / p99[Central]; over > .10 {
+			t.Errorf("%s: auto has %.2f x the central queue's p99, %.2f more than the better of both", name, p99[Auto]/p99[Central], over)
+		}
 	}
 }
 
