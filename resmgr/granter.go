@@ -187,7 +187,10 @@ func (g *Granter) Tick(now time.Duration, out []Effect) []Effect {
 	}
 	if g.broken != "" && now >= g.probe {
 		g.probe = now + probeEvery
-		out = g.write(write{rec: Record{Kind: RecordFence, Fence: g.fence}}, out)
+		if len(g.redo) == 0 {
+			out = g.write(write{rec: Record{Kind: RecordFence, Fence: g.fence}}, out)
+		}
+		out = g.redoEnds(out)
 	}
 	g.past.forget(now, g)
 	g.agenda.weed(len(g.counts)+g.live+len(g.queue), isOver)
