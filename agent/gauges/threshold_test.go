@@ -1,7 +1,9 @@
 package gauges_test
 
 import (
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +128,75 @@ func TestCrossing(t *testing.T) {
 		if c.Threshold != n.ID || c.Sequence != 1 || c.Node != "web1" || c.Gauge != "app.n{item=/}" || c.Statistic != "high(app.n{item=/})" ||
 			c.Condition != "high(app.n{item=/}) > 5" || !c.Raised || *c.Value != 7 || !c.Time.Equal(now) {
 			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// Whatever is set, watched, taken away and forgotten at once: in the end
+// overflow is raised if one that raises it is, and nobody waits for ever.
+func TestFromManyGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, gauges.Config{Channels: new(board)})
+		names := []string{"app.a", "app.b", "app.c"}
+		var wg sync.WaitGroup
+		for n := range 8 {
+			random := rand.New(rand.NewPCG(uint64(n), 3))
+			wg.Go(func() {
+				var mine []api.Threshold
+				for range 300 {
+					name := names[random.IntN(len(names))]
+					switch random.IntN(5) {
+					case 0:
+						n := api.NewThreshold{Condition: name + " > 1 cancel < 0", Actions: api.Actions{Overflow: random.IntN(2) == 0}}
+						if random.IntN(2) == 0 {
+							n.Event = &api.ChannelEvent{Channel: "alerts", Type: "x"}
+						}
+						if set, err := r.Watch(name, n); err != nil {
+							t.Error(err)
+						} else {
+							mine = append(mine, set)
+						}
+					case 1:
+						if len(mine) > 0 {
+							if err := r.Unwatch(mine[0].Gauge, mine[0].ID); err != nil {
+								t.Error(err)
+							}
+							mine = mine[1:]
+						}
+					case 2:
+						r.Gauges()
+						time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
+					default:
+						r.set(t, name, float64(random.IntN(5)-2), time.Second)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		check := func(when string) {
+			t.Helper()
+			raised := 0
+			for _, g := range r.Gauges() {
+				for _, n := range g.Thresholds {
+					holds := g.Value != nil && *g.Value > 1
+					if n.Raised != holds && !(g.Value != nil && *g.Value >= 0) {
+						t.Errorf("%s: %s at %v: raised is %v", when, n.Condition, g.Value, n.Raised)
+					}
+					if n.Raised && n.Overflow {
+						raised++
+					}
+				}
+			}
+			if r.lastOverflow() != (raised > 0) || len(r.Raising()) != raised {
+				t.Errorf("%s: overflow is %v, and %d raise it", when, r.lastOverflow(), raised)
+			}
+		}
+		check("in the end")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		check("when all is absent")
+		if r.lastOverflow() {
+			t.Error("overflow is raised by what is absent")
 		}
 	})
 }
