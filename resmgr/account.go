@@ -3,7 +3,10 @@ package resmgr
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"kecho/channel"
 )
@@ -44,8 +47,14 @@ func (g *Granter) write(w write, out []Effect) []Effect {
 	return append(out, Effect{Do: DoWrite, Seq: w.seq, Record: w.rec, Message: Message{Manager: g.cfg.Name}})
 }
 
-// reason is a no in words, cut to what travels.
+// reason is a no in words, made fit to travel.
 func (g *Granter) reason(c Code, detail string) Reason {
+	detail = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, detail)
 	for i := range detail {
 		if i > maxDetail-4 {
 			detail = detail[:i] + "..."

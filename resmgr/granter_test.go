@@ -210,3 +210,17 @@ func TestGranterConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestReasonsTravel: whatever an error of the journal says, a peer takes it.
+func TestReasonsTravel(t *testing.T) {
+	for _, said := range []string{"write /état/leases.db: " + strings.Repeat("é", 200), "two\nlines\x00", "\xff\xfe" + strings.Repeat("x", 300)} {
+		g := busy(t, 1)
+		out := g.Receive(0, 1, &Message{Kind: MsgRequest, Ask: channel.ID{Source: 1, Seq: 1}, Holder: "h", Needs: Amounts{{CPU, 1}}, TTL: time.Second}, nil)
+		out = g.Receive(0, 1, &Message{Kind: MsgAccept, Ask: channel.ID{Source: 1, Seq: 1}}, out[:0])
+		out = g.Written(0, g.seq, errors.New(said), out[:0])
+		m := out[0].Message
+		if m.Kind != MsgRefuse || m.check() != nil || m.Reason.Detail == "" {
+			t.Errorf("%+v: %v", m, m.check())
+		}
+	}
+}

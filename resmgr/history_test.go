@@ -27,6 +27,7 @@ func TestHistories(t *testing.T) { playHistories(t, 400, false) }
 func TestHistoriesOfCopies(t *testing.T) { playHistories(t, 100, true) }
 
 func playHistories(t *testing.T, n int, copied bool) {
+	t.Parallel()
 	if os.Getenv("KECHO_NIGHTLY") != "" {
 		n *= 20
 	}
