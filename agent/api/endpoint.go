@@ -117,6 +117,9 @@ func wordProblems(_ huma.Context, _ string, v any) (any, error) {
 	if detail == "" {
 		detail = m.Detail
 	}
+	if m.Status == http.StatusUnsupportedMediaType {
+		detail += "; want Content-Type: application/json"
+	}
 	p := newProblem(codeOf(m.Status), detail)
 	p.Status, p.Title = m.Status, http.StatusText(m.Status)
 	return &p, nil

@@ -124,7 +124,7 @@ func TestGaugeRequests(t *testing.T) {
 	r := httptest.NewRequest("PUT", "/v1/gauges/app.q", strings.NewReader("value=3"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
-	if h.ServeHTTP(w, r); w.Code != 415 || !strings.Contains(w.Body.String(), `"code": "not_json"`) {
+	if h.ServeHTTP(w, r); w.Code != 415 || !strings.Contains(w.Body.String(), `"code": "not_json"`) || !strings.Contains(w.Body.String(), "want Content-Type: application/json") {
 		t.Errorf("a form: %d %s", w.Code, w.Body)
 	}
 }
