@@ -34,6 +34,13 @@ type Config struct {
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.
 	Timeout time.Duration
+	// DeadlineHeader is a field of requests in which clients say how long they
+	// wait for the head of the answer, in milliseconds or with a unit; the least
+	// of that, of grpc-timeout and of Timeout counts, and what is left of it
+	// travels on. Zero: none.
+	DeadlineHeader string
+	// IgnorePriority has the clients' Priority header (RFC 9218) play no part.
+	IgnorePriority bool
 	// Silence is how long an asked peer may say nothing before a request that
 	// may be repeated is tried elsewhere. Zero: 500 ms.
 	Silence time.Duration
@@ -81,6 +88,7 @@ type Balancer struct {
 	log       *slog.Logger
 	upstream  *upstream
 	rewriter  *rewriter
+	deadlines deadlines
 	desk      *desk
 	data      *channel.Channel
 	self      channel.NodeID // zero without a channel
@@ -115,6 +123,7 @@ func New(cfg Config) (*Balancer, error) {
 	b := &Balancer{
 		cfg: cfg, log: cfg.Logger, data: cfg.Data,
 		rewriter:  newRewriter(cfg.Name, cfg.Trust),
+		deadlines: newDeadlines(cfg.DeadlineHeader),
 		calls:     newCalls(),
 		chosen:    filters.NewChosen(filters.ChosenConfig{}),
 		first:     filters.NewFirstAnswer(filters.FirstAnswerConfig{Heads: []channel.Type{typeAnswer}, Parts: []channel.Type{typeAnswerBody}}),
@@ -130,7 +139,7 @@ func New(cfg Config) (*Balancer, error) {
 	var err error
 	b.upstream, err = newUpstream(upstreamConfig{
 		URL: cfg.Upstream, Dial: cfg.Dial, HeaderTimeout: cfg.Timeout,
-		Idle: max(cfg.Policy.Places, cfg.Policy.Hard), Changed: b.desk.setUp, Log: cfg.Logger, Load: cfg.Load,
+		Idle: max(cfg.Policy.Places, cfg.Policy.Hard, cfg.Policy.MaxPlaces), Changed: b.desk.setUp, Log: cfg.Logger, Load: cfg.Load,
 	})
 	if err != nil {
 		return nil, err

@@ -134,6 +134,7 @@ func (b *Balancer) local(j *job) {
 		out.header = b.rewriter.outbound(j.r)
 	}
 	j.header = nil
+	b.tellTimeLeft(j, out.header)
 	err := b.upstream.serve(&j.w, j.r, out)
 	switch {
 	case err == nil:

@@ -156,6 +156,7 @@ func (d *desk) count(s *Stats) {
 	defer d.mu.Unlock()
 	n := d.core.Counts()
 	s.State, s.Overflowed, s.NoPeer, s.Retries = d.core.State(), d.overflowed, d.untaken, n.Lost
+	s.Displaced, s.Early = n.Displaced, n.Early
 	s.Offers, s.Grants, s.Pushes, s.Control, s.CopiesSilent = n.Offered, n.Granted, n.Pushed, n.Control, n.Silent
 }
 

@@ -110,6 +110,7 @@ func (b *Balancer) requestBody(j *job, m *policy.Message) ([]byte, error) {
 	if j.header == nil {
 		j.header = b.rewriter.outbound(j.r)
 	}
+	b.tellTimeLeft(j, j.header)
 	var err error
 	if head.Fields, err = appendFields(nil, j.header); err != nil {
 		return nil, err
@@ -156,8 +157,8 @@ func (b *Balancer) recall(j *job, order policy.Effect) {
 
 // startUpload sends the request's body to the peer that took it, unless it has
 // it. While it is sent the request has no deadline: it takes as long as it
-// takes, unless the peer's web server does not read on, and then the peer's web
-// server has its time to answer.
+// takes, unless the client says how long it waits or the peer's web server does
+// not read on, and then the peer's web server has its time to answer.
 func (b *Balancer) startUpload(c *call, n news, j *job) {
 	c.out.add(n.window)
 	if c.uploading || j.payload.fits() {
@@ -170,7 +171,11 @@ func (b *Balancer) startUpload(c *call, n news, j *job) {
 	} else {
 		j.payload.begun = true
 	}
-	b.desk.extend(j, forEver)
+	left := forEver
+	if !j.promised.IsZero() {
+		left = time.Until(j.promised)
+	}
+	b.desk.extend(j, left)
 	ctx, cancel := context.WithCancelCause(j.r.Context())
 	c.endUpload = func() { cancel(nil) }
 	body.watch(b.cfg.Timeout, false, func() {

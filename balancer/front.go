@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"time"
@@ -22,6 +23,7 @@ type job struct {
 	payload  payload
 	start    time.Time
 	deadline time.Time // for the head of the answer
+	promised time.Time // it is not later than this, whatever is sent meanwhile: the client says so; zero: it does not
 	// looped says that it came through this node before: it may not wait here
 	// for a place that it may itself hold.
 	looped  bool
@@ -95,6 +97,10 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	j.deadline = j.start.Add(b.cfg.Timeout)
+	if left, said := b.deadlines.left(r.Header); said {
+		j.promised = j.start.Add(left)
+		j.deadline = earlier(j.deadline, j.promised)
+	}
 	j.header = b.rewriter.outbound(r)
 	w.Header()["Via"] = []string{b.rewriter.via(1, 1)}
 	r.Header["X-Request-Id"] = j.header["X-Request-Id"] // a second try keeps it
@@ -107,6 +113,10 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			b.giveUp(j, err)
 			return
 		}
+	}
+	if !time.Now().Before(j.deadline) {
+		b.giveUp(j, errTimeout)
+		return
 	}
 	b.register(j, movable)
 	b.carry(j)
@@ -121,6 +131,9 @@ func (b *Balancer) register(j *job, movable bool) {
 	j.request = policy.Request{
 		Movable: movable, Repeatable: whole && isRepeatable(j.r), Large: !whole && j.payload.length != 0,
 		Bytes: int64(len(j.payload.whole)) + headBytes, Timeout: time.Until(j.deadline), Data: j,
+	}
+	if !b.cfg.IgnorePriority {
+		j.request.Class = urgencyOf(j.r.Header)
 	}
 	if b.data != nil {
 		j.request.Number = b.data.NextID().Seq
@@ -175,14 +188,10 @@ func (b *Balancer) broken(j *job, what string, err error) {
 	panic(http.ErrAbortHandler)
 }
 
-// maxRetryAfter is the longest that a client is told to stay away.
-const maxRetryAfter = 30 * time.Second
-
-// retryAfter is how long it takes until what waits here is gone, a second at
-// least, and up to 2 s more, so that those who were refused together do not come
-// back together.
+// retryAfter is when a client that is refused is to come again, when what waits
+// here takes so long to go.
 func (b *Balancer) retryAfter(drain time.Duration) time.Duration {
-	return min(max(drain, time.Second)+time.Duration(b.count.shed.Load()%3)*time.Second, maxRetryAfter)
+	return policy.RetryAfter(drain, rand.Float64())
 }
 
 func (b *Balancer) observe(j *job) {
@@ -196,12 +205,20 @@ func (b *Balancer) observe(j *job) {
 	}
 }
 
+// earlier is the earlier of two deadlines; that of zero is never.
+func earlier(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) && !a.IsZero() {
+		return a
+	}
+	return b
+}
+
 // keep is payload.keep. What it takes is the client's time: the servers have
-// theirs after it.
+// theirs after it, if the client waits as long.
 func (j *job) keep() error {
 	began := time.Now()
 	err := j.payload.keep()
-	j.deadline = j.deadline.Add(time.Since(began))
+	j.deadline = earlier(j.deadline.Add(time.Since(began)), j.promised)
 	return err
 }
 
@@ -225,12 +242,13 @@ func (j *job) waiting() context.Context {
 }
 
 // answerBy is when the local answer must begin: a body that is still being sent
-// takes as long as it takes, and the web server has its time after that.
+// takes as long as it takes, unless the client says how long it waits, and the
+// web server has its time after that.
 func (j *job) answerBy() time.Time {
 	if j.payload.kept() || j.payload.length == 0 {
 		return j.deadline
 	}
-	return time.Time{}
+	return j.promised
 }
 
 // isRepeatable says whether a request may be sent to a second server after it

@@ -185,7 +185,7 @@ func TestLimits(t *testing.T) {
 			codes[res.Code]++
 			if res.Code == 503 {
 				after, err := strconv.Atoi(res.Header().Get("Retry-After"))
-				if err != nil || after < 1 || after > 3 || res.took != 0 {
+				if err != nil || after < 1 || after > 4 || res.took != 0 {
 					t.Errorf("refused with Retry-After %q after %v", res.Header().Get("Retry-After"), res.took)
 				}
 			}

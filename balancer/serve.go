@@ -31,6 +31,7 @@ type exchange struct {
 	out    *outflow // credit for the answer's body
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	came   time.Time
 	due    time.Time   // for the head of the answer; zero: never
 	said   *time.Timer // says that it is taken, of a whole request; owned by serve
 	take   sync.Once   // says that it is taken, of others
@@ -48,7 +49,7 @@ type exchange struct {
 // onRequest has the core admit a peer's request or refuse it, before its body is
 // read. It runs on a link's reader.
 func (b *Balancer) onRequest(e *channel.Event) {
-	x := &exchange{id: e.ID, owner: e.ID.Source, result: policy.Aborted}
+	x := &exchange{id: e.ID, owner: e.ID.Source, came: time.Now(), result: policy.Aborted}
 	first, err := x.unpack(e.Body)
 	if err != nil {
 		b.count.malformed.Add(1)
@@ -242,6 +243,7 @@ func failureOf(x *exchange, err error) policy.Result {
 // upstreamAnswer is the head of the web server's answer, in the time that the
 // owner gives it.
 func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
+	b.tellGuestsTimeLeft(x)
 	out := x.outgoing()
 	if x.head.Length != 0 {
 		body := b.exchangeBody(x)

@@ -54,7 +54,9 @@ type Stats struct {
 	Overflowed uint64 // found no place here and went to the peers
 	NoPeer     uint64 // of them, no peer took
 	Shed       uint64 // refused because too many wait
+	Displaced  uint64 // of them, had waited and made room for more urgent ones
 	Timeouts   uint64 // no server had time
+	Early      uint64 // of them and of peers', ended when what was left was too short to begin
 
 	Abandoned uint64 // the client was gone first
 	Retries   uint64 // begun again after a loss

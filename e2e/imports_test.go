@@ -34,7 +34,7 @@ var importTable = map[string]imports{
 	"filters": {ours: []string{"channel"}},
 	"balancer": {
 		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
-		modules: []string{httpguts},
+		modules: []string{httpguts, httpsfv},
 		tests:   []string{"channel/link", "channel/registry"},
 	},
 	"balancer/h1":         {},
@@ -80,6 +80,7 @@ const (
 	urfave     = "github.com/urfave/cli/v2"
 	bbolt      = "go.etcd.io/bbolt"
 	httpguts   = "golang.org/x/net/http/httpguts"
+	httpsfv    = "github.com/dunglas/httpsfv"
 	gonum      = "gonum.org/v1/plot"
 	prometheus = "github.com/prometheus"
 	huma       = "github.com/danielgtaylor/huma/v2"
