@@ -225,6 +225,7 @@ func (a *Agent) makeBalancer() (err error) {
 		Policy: a.cfg.core(),
 		RTT:    a.links.RTT,
 		Trust:  a.cfg.Trust, Timeout: a.cfg.Timeout, Logger: a.log,
+		DeadlineHeader: a.cfg.DeadlineHeader, IgnorePriority: a.cfg.IgnorePriority,
 		Load: a.load.hear,
 		Observe: func(route balancer.Route, status int, took time.Duration) {
 			a.metrics.Observe(metrics.Route(route), status, took)
@@ -270,7 +271,7 @@ func (a *Agent) announceStart() {
 	at := a.addresses()
 	a.log.Info("agent started",
 		"name", a.cfg.Name, "id", a.node.ID(), "http", at.HTTP, "admin", at.Admin, "socket", a.cfg.Socket, "gossip", at.Gossip, "link", at.Link,
-		"upstream", a.cfg.Upstream, "soft_limit", a.cfg.SoftLimit, "hard_limit", a.cfg.HardLimit, "queue", a.cfg.Queue,
+		"upstream", a.cfg.Upstream, "soft_limit", a.cfg.SoftLimit, "soft_limit_max", a.cfg.SoftLimitMax, "hard_limit", a.cfg.HardLimit, "queue", a.cfg.Queue,
 		"join", a.cfg.Join)
 	if a.cfg.Started != nil {
 		a.cfg.Started(at)

@@ -54,13 +54,19 @@ type Config struct {
 	// SoftLimit is how many requests the upstream serves at once before
 	// others may go elsewhere. Zero: 8.
 	SoftLimit int
+	// LearnLimit has the soft limit be learned from how long the upstream takes
+	// beside others: SoftLimit is only where it begins, and SoftLimitMax is the
+	// upper bound. There is no HardLimit then. SoftLimitMax zero: 64, or
+	// SoftLimit if that is more.
+	LearnLimit   bool
+	SoftLimitMax int
 	// HardLimit is how many it is given at most, when no peer has room either.
 	// Zero: SoftLimit. What is above the web server's true parallelism waits
 	// in its queue, from where nothing can go elsewhere any more: 2 x costs 1.3 x
 	// the p99.
 	HardLimit int
-	// Queue is how many requests wait here at most. Zero: 16 x HardLimit, and
-	// at least 1,024, so that it is QueueAge that decides and this only bounds
+	// Queue is how many requests wait here at most. Zero: 16 x HardLimit (or
+	// SoftLimitMax), and at least 1,024, so that it is QueueAge that decides and this only bounds
 	// the memory.
 	Queue int
 	// QueueAge is how long the oldest waiting request may have waited before
@@ -101,6 +107,11 @@ type Config struct {
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.
 	Timeout time.Duration
+	// DeadlineHeader is a field of requests in which clients say how long they
+	// wait, in milliseconds or with a unit; see balancer.Config. Zero: none.
+	DeadlineHeader string
+	// IgnorePriority has the clients' Priority header play no part.
+	IgnorePriority bool
 	// DrainDelay is how long a stopping agent, which is not ready any more,
 	// still takes new requests: what stands before it needs that time to see
 	// it. Zero: none.
@@ -142,8 +153,12 @@ func (c Config) withDefaults() Config {
 		c.Link, c.linkBeside = portAfter(c.Bind), true
 	}
 	setDefault(&c.SoftLimit, 8)
-	setDefault(&c.HardLimit, c.SoftLimit)
-	setDefault(&c.Queue, max(16*c.HardLimit, 1024))
+	if c.LearnLimit {
+		setDefault(&c.SoftLimitMax, max(64, c.SoftLimit))
+	} else {
+		setDefault(&c.HardLimit, c.SoftLimit)
+	}
+	setDefault(&c.Queue, max(16*max(c.HardLimit, c.SoftLimitMax), 1024))
 	setDefault(&c.QueueAge, 500*time.Millisecond)
 	setDefault(&c.LoadEvery, time.Second)
 	setDefault(&c.Policy, "auto")

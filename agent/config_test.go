@@ -44,6 +44,11 @@ func TestValidate(t *testing.T) {
 		{"two purposes, one address", func(c *Config) { c.Admin = "127.0.0.1:8080" }, "give each its own port"},
 		{"ports chosen by the system", func(c *Config) { c.Listen, c.Admin, c.Bind = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0" }, ""},
 		{"hard below soft", func(c *Config) { c.SoftLimit, c.HardLimit = 9, 3 }, "--hard-limit 3 is below --soft-limit 9"},
+		{"hard with auto", func(c *Config) { c.LearnLimit, c.HardLimit = true, 9 }, "--hard-limit 9 goes with a --soft-limit that is a number"},
+		{"a bound without auto", func(c *Config) { c.SoftLimitMax = 9 }, "--soft-limit-max 9 goes with --soft-limit auto"},
+		{"a bound below the start", func(c *Config) { c.LearnLimit, c.SoftLimitMax = true, 3 }, "--soft-limit-max 3: want 8"},
+		{"a bound below 0", func(c *Config) { c.LearnLimit, c.SoftLimitMax = true, -1 }, "--soft-limit-max -1: want 8"},
+		{"a deadline in Host", func(c *Config) { c.DeadlineHeader = "host" }, "--deadline-header \"host\""},
 		{"a negative limit", func(c *Config) { c.SoftLimit = -1 }, "--soft-limit -1"},
 		{"too many copies", func(c *Config) { c.Copies = 4 }, "--copies 4"},
 		{"copies for nobody", func(c *Config) { c.Copies = 2 }, "--copies 2 goes with --policy paper"},
@@ -113,5 +118,23 @@ func TestValidateAll(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("error %v does not name %s", err, flag)
 		}
+	}
+}
+
+// TestLearnedLimit: what is learned has an upper bound and no hard limit, and
+// is what the agent says of itself.
+func TestLearnedLimit(t *testing.T) {
+	c := Config{Name: "web1", Upstream: "http://127.0.0.1:9000", LearnLimit: true}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	c = c.withDefaults()
+	core := c.core()
+	if core.Check() != nil || core.Places != 8 || core.MaxPlaces != 64 || core.Hard != 0 || core.Queue != 1024 {
+		t.Errorf("%+v: %v", core, core.Check())
+	}
+	c = Config{LearnLimit: true, SoftLimit: 100}.withDefaults()
+	if core := c.core(); core.Check() != nil || core.Places != 100 || core.MaxPlaces != 100 || core.Queue != 1600 {
+		t.Errorf("%+v: %v", core, core.Check())
 	}
 }

@@ -24,7 +24,7 @@ var (
 func (c Config) core() policy.Config {
 	mode, _ := policy.ModeNamed(c.Policy) // Validate knows it
 	return policy.Config{
-		Places: c.SoftLimit, Hard: c.HardLimit, Queue: c.Queue, ShedAge: c.QueueAge,
+		Places: c.SoftLimit, MaxPlaces: c.SoftLimitMax, Hard: c.HardLimit, Queue: c.Queue, ShedAge: c.QueueAge,
 		Mode: mode, Copies: policy.Copies{Most: c.Copies, After: c.ForwardAfter},
 	}
 }

@@ -110,11 +110,15 @@ func (c Config) validateLimits() error {
 		}
 	}
 	check(c.SoftLimit > 0, "--soft-limit %d: want at least 1", c.SoftLimit)
-	check(c.HardLimit >= c.SoftLimit, "--hard-limit %d is below --soft-limit %d: above the soft limit requests may go elsewhere, above the hard one nothing more is taken", c.HardLimit, c.SoftLimit)
+	check(!c.LearnLimit || c.HardLimit == 0, "--hard-limit %d goes with a --soft-limit that is a number: with auto nothing more is given to the web server than was learned", c.HardLimit)
+	check(c.LearnLimit || c.SoftLimitMax == 0, "--soft-limit-max %d goes with --soft-limit auto: a limit that is a number is its own bound", c.SoftLimitMax)
+	check(!c.LearnLimit || c.SoftLimitMax >= c.SoftLimit && c.SoftLimitMax <= 1e4, "--soft-limit-max %d: want %d, where auto begins, to 10000", c.SoftLimitMax, c.SoftLimit)
+	check(c.LearnLimit || c.HardLimit >= c.SoftLimit, "--hard-limit %d is below --soft-limit %d: above the soft limit requests may go elsewhere, above the hard one nothing more is taken", c.HardLimit, c.SoftLimit)
 	check(c.HardLimit <= 1e6, "--hard-limit %d: want at most 1000000", c.HardLimit)
 	check(c.Queue > 0, "--queue %d: want at least 1", c.Queue)
 	check(c.QueueAge > 0, "--queue-age %v: want more than 0", c.QueueAge)
 	check(c.Timeout > 0, "--timeout %v: want more than 0", c.Timeout)
+	check(balancer.IsDeadlineHeader(c.DeadlineHeader), "--deadline-header %.80q: want the name of a header that goes from end to end and means nothing else, such as X-Request-Timeout", c.DeadlineHeader)
 	errs = append(errs, c.validatePolicy())
 	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
 	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)

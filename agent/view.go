@@ -25,7 +25,7 @@ func (a *Agent) describeNode() api.Node {
 		Started: a.started, State: *a.state.Load(),
 		Addresses: api.Addresses{HTTP: at.HTTP, Admin: at.Admin, Gossip: at.Gossip, Link: at.Link, Socket: a.cfg.Socket, AgentCheck: at.AgentCheck},
 		Upstream:  api.Upstream{URL: a.cfg.Upstream, Up: s.UpstreamUp},
-		Limits:    api.Limits{Soft: a.cfg.SoftLimit, Hard: a.cfg.HardLimit, Queue: a.cfg.Queue},
+		Limits:    api.Limits{Soft: s.State.Soft, Hard: max(s.State.Soft, a.cfg.HardLimit), Queue: a.cfg.Queue},
 		Load: api.Load{
 			Running: s.State.Running, Queued: s.State.Queued, Load: s.State.Load(),
 			CPU: pointer(&a.report.cpu), Memory: pointer(&a.report.memory),
@@ -131,9 +131,9 @@ func (a *Agent) snapshot() metrics.Snapshot {
 	snap := metrics.Snapshot{
 		Crossings: map[string]uint64{"raised": crossed.Raised, "cancelled": crossed.Cancelled},
 		Told:      map[string]uint64{"told": crossed.Told, "failed": crossed.Untold, "dropped": crossed.Dropped},
-		InFlight:  s.State.Running, Queued: s.State.Queued, OverflowRaised: s.State.Overflow,
+		InFlight:  s.State.Running, Queued: s.State.Queued, Soft: s.State.Soft, OverflowRaised: s.State.Overflow,
 		Overflow: map[string]uint64{
-			"soft_limit": s.Overflowed, "no_peer": s.NoPeer, "shed": s.Shed, "timeout": s.Timeouts,
+			"soft_limit": s.Overflowed, "no_peer": s.NoPeer, "shed": s.Shed, "displaced": s.Displaced, "timeout": s.Timeouts, "early": s.Early,
 		},
 		Copies: map[string]uint64{
 			"answered": s.CopiesAnswered, "busy": s.CopiesBusy, "lost": s.CopiesLost, "silent": s.CopiesSilent, "late": s.Late,

@@ -10,9 +10,11 @@
 //
 //	kecho_requests_total{route,code_class}        requests answered
 //	kecho_request_duration_seconds{route}         until the end of the answer
+//	kecho_soft_limit                              learned or given
 //	kecho_in_flight, kecho_queue_length           at this moment
 //	kecho_overflow_total{reason}                  requests, each once per reason: soft_limit (no local place, went to the
-//	                                              peers), no_peer (none took it at first), shed, timeout
+//	                                              peers), no_peer (none took it at first), shed, displaced
+//	                                              (of these, had waited), timeout, early (of these, not begun)
 //	kecho_overflow_raised                         1 while a threshold raises overflow
 //	kecho_threshold_crossings_total{state}        raised, cancelled
 //	kecho_threshold_messages_total{result}        crossings with an event or a webhook: told, failed, dropped

@@ -13,9 +13,10 @@ type exposition Collector
 
 var (
 	requestsDesc   = desc("requests_total", "Requests by where they were served and the class of the answer's status.", "route", "code_class")
+	softDesc       = desc("soft_limit", "Requests at the upstream before others may go elsewhere, learned or given.")
 	inFlightDesc   = desc("in_flight", "Requests at the upstream, of clients and of peers.")
 	queueDesc      = desc("queue_length", "Requests that wait for a local place.")
-	overflowDesc   = desc("overflow_total", "Requests, each once per reason: soft_limit found no local place and went to the peers, no_peer were taken by none of them at least at first, shed were refused, timeout had no answer in time.", "reason")
+	overflowDesc   = desc("overflow_total", "Requests, each once per reason: soft_limit found no local place and went to the peers, no_peer were taken by none of them at least at first, shed were refused, displaced of these had waited, timeout had no answer in time, early had too little time left to be begun.", "reason")
 	raisedDesc     = desc("overflow_raised", "1 while a threshold raises overflow and requests go to peers although there are places here, else 0.")
 	crossingsDesc  = desc("threshold_crossings_total", "Crossings of thresholds, by what the threshold was after it.", "state")
 	toldDesc       = desc("threshold_messages_total", "Crossings that an event or a webhook was to tell of, by what became of it.", "result")
@@ -47,7 +48,7 @@ const (
 // Describe is prometheus.Collector's.
 func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
+		requestsDesc, softDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
 		movesDesc, controlDesc, wastedDesc,
 		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
 	} {
@@ -64,6 +65,7 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	s := e.snapshot()
+	x.gauge(softDesc, float64(s.Soft))
 	x.gauge(inFlightDesc, float64(s.InFlight))
 	x.gauge(queueDesc, float64(s.Queued))
 	x.closed(overflowDesc, overflowReasons, s.Overflow)

@@ -42,7 +42,7 @@ func classOf(status int) int {
 // The closed sets of label values. What is not in a set is counted as other.
 var (
 	// What became of requests that found no local place.
-	overflowReasons = []string{"soft_limit", "no_peer", "shed", "timeout"}
+	overflowReasons = []string{"soft_limit", "no_peer", "shed", "displaced", "timeout", "early"}
 	// What a threshold was after a crossing.
 	crossingStates = []string{"raised", "cancelled"}
 	// What became of a crossing that an event or a webhook was to tell of.

@@ -8,6 +8,7 @@ import "time"
 type Snapshot struct {
 	InFlight int // requests at the upstream, of clients and of peers
 	Queued   int // requests that wait for a local place
+	Soft     int // the soft limit, learned or given
 
 	// OverflowRaised says that requests go elsewhere although there are places.
 	OverflowRaised bool

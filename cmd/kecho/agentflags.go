@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ func agentFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "insecure", EnvVars: env("insecure"), Usage: "allow other addresses than loopback without keys"},
 		&cli.StringFlag{Name: "admin", EnvVars: env("admin"), Value: "127.0.0.1:7940", Usage: "`ADDRESS` of the API, /metrics and the probes"},
 		&cli.StringFlag{Name: "socket", EnvVars: env("socket"), Usage: "`PATH` of a Unix socket for the API too, mode 0660, such as /run/kecho/api.sock"},
-		&cli.IntFlag{Name: "soft-limit", EnvVars: env("soft-limit"), DefaultText: "8", Usage: "requests at the web server before others may go elsewhere"},
+		&cli.StringFlag{Name: "soft-limit", EnvVars: env("soft-limit"), DefaultText: "8", Usage: "requests at the web server before others may go elsewhere: a `NUMBER`, or auto: learned from how long it takes"},
+		&cli.IntFlag{Name: "soft-limit-max", EnvVars: env("soft-limit-max"), DefaultText: "64", Usage: "most that --soft-limit auto comes to"},
 		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
 		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard, 1024 or more", Usage: "requests that wait here at most"},
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
@@ -47,6 +49,8 @@ func agentFlags() []cli.Flag {
 		&cli.StringFlag{Name: "agent-check", EnvVars: env("agent-check"), Usage: "`ADDRESS` where HAProxy's agent-check is answered, such as 127.0.0.1:7950"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), DefaultText: "1", Usage: "peers that get the same request by --policy paper, if it may be repeated; the first answer wins"},
 		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins; a body that is still being sent extends it"},
+		&cli.StringFlag{Name: "deadline-header", EnvVars: env("deadline-header"), Usage: "`NAME` of a header in which clients say how long they wait: milliseconds, or with a unit, such as 1.5s"},
+		&cli.BoolFlag{Name: "ignore-priority", EnvVars: env("ignore-priority"), Usage: "have the clients' Priority header (RFC 9218) play no part"},
 		&cli.DurationFlag{Name: "drain-timeout", EnvVars: env("drain-timeout"), Value: 30 * time.Second, Usage: "how long to wait for what is in flight when told to stop"},
 		&cli.DurationFlag{Name: "drain-delay", EnvVars: env("drain-delay"), Value: 2 * time.Second, Usage: "how long requests are still taken when told to stop, for those before this agent to see that it is not ready"},
 		&cli.StringSliceFlag{Name: "trust", EnvVars: env("trust"), Usage: "`CIDR` of a proxy before this agent, whose X-Forwarded-* are kept; may be repeated"},
@@ -87,6 +91,10 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		}
 		trust = append(trust, prefix)
 	}
+	soft, learn, err := softLimit(c)
+	if err != nil {
+		return agent.Config{}, err
+	}
 	return agent.Config{
 		Name: name, Cluster: c.String("cluster"), Upstream: c.String("upstream"),
 		Listen: c.String("listen"), Admin: c.String("admin"), Socket: c.String("socket"), Bind: c.String("bind"),
@@ -94,7 +102,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		Key: key, CA: c.String("ca"), Cert: c.String("cert"), CertKey: c.String("cert-key"),
 		TLSCert: c.String("tls-cert"), TLSKey: c.String("tls-key"),
 		Insecure:  c.Bool("insecure"),
-		SoftLimit: c.Int("soft-limit"), HardLimit: c.Int("hard-limit"), Queue: c.Int("queue"),
+		SoftLimit: soft, LearnLimit: learn, SoftLimitMax: c.Int("soft-limit-max"), HardLimit: c.Int("hard-limit"), Queue: c.Int("queue"),
 		QueueAge: c.Duration("queue-age"), Policy: c.String("policy"), ForwardAfter: c.Duration("forward-after"),
 		// Repeated ones make one list, and so does one that was cut at commas.
 		Overflow:   strings.Join(c.StringSlice("overflow"), ", "),
@@ -102,9 +110,25 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		LoadURL:    c.String("load-url"), LoadEvery: c.Duration("load-every"),
 		PassLoad: c.Bool("pass-load"), ORCA: c.Bool("orca"), AgentCheck: c.String("agent-check"),
 		DrainDelay: c.Duration("drain-delay"), Trust: trust,
-		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DrainTimeout: c.Duration("drain-timeout"),
+		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DeadlineHeader: c.String("deadline-header"),
+		IgnorePriority: c.Bool("ignore-priority"), DrainTimeout: c.Duration("drain-timeout"),
 		Version: thisBuild().Version,
 	}, nil
+}
+
+// softLimit is what --soft-limit says: a number, or that it is to be learned.
+func softLimit(c *cli.Context) (n int, learn bool, err error) {
+	text := strings.TrimSpace(c.String("soft-limit"))
+	switch {
+	case text == "auto":
+		return 0, true, nil
+	case text == "" || text == "0": // refuseZeros sees to what was meant as one
+		return 0, false, nil
+	}
+	if n, err = strconv.Atoi(text); err != nil || n < 1 || n > 1e6 {
+		return 0, false, usageError(c, "--soft-limit %.80q: want a number from 1 to 1000000, or auto", text)
+	}
+	return n, false, nil
 }
 
 // parsePrefix reads a network, or one address as a network of its own.

@@ -22,6 +22,7 @@ var (
 		{"admin", "want host:port, such as 127.0.0.1:7940"},
 		{"bind", "want host:port, such as 127.0.0.1:7946"},
 		{"soft-limit", "want at least 1"},
+		{"soft-limit-max", "want at least 1"},
 		{"hard-limit", "want at least 1"},
 		{"queue", "want at least 1"},
 		{"queue-age", "want more than 0"},
