@@ -165,3 +165,17 @@ func resultOf(status int) policy.Result {
 	}
 	return policy.Served
 }
+
+// failureOf is what the core is told of a request without an answer.
+func failureOf(x *exchange, err error) policy.Result {
+	cause := context.Cause(x.ctx)
+	switch {
+	case errors.Is(cause, errTimeout) || errors.Is(err, errUpstreamTimeout):
+		return policy.Faulty
+	case cause != nil:
+		return policy.Aborted
+	case errors.Is(err, errUpstreamDown):
+		return policy.Unreached
+	}
+	return policy.Broken
+}

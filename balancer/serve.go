@@ -226,20 +226,6 @@ func (b *Balancer) leave(x *exchange, res policy.Result) {
 	}
 }
 
-// failureOf is what the core is told of a request without an answer.
-func failureOf(x *exchange, err error) policy.Result {
-	cause := context.Cause(x.ctx)
-	switch {
-	case errors.Is(cause, errTimeout) || errors.Is(err, errUpstreamTimeout):
-		return policy.Faulty
-	case cause != nil:
-		return policy.Aborted
-	case errors.Is(err, errUpstreamDown):
-		return policy.Unreached
-	}
-	return policy.Broken
-}
-
 // upstreamAnswer is the head of the web server's answer, in the time that the
 // owner gives it.
 func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
