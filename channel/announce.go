@@ -3,8 +3,6 @@ package channel
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // announceType is the one event of the control channel: Body is the packed
@@ -12,10 +10,16 @@ import (
 const announceType Type = "channels"
 
 // tellAll tells the registry and all linked peers what is open here. It is
-// called by n.telling only, so that the newest is told last.
+// called by n.telling only, so that the newest is told last, and does nothing
+// when a call before it has told as much.
 func (n *Node) tellAll() {
 	n.mu.Lock()
 	own := n.announcementLocked()
+	if own.Version == n.told {
+		n.mu.Unlock()
+		return
+	}
+	n.told = own.Version
 	var linked []NodeID
 	for id, p := range *n.peers.Load() {
 		if p.linked {
@@ -42,7 +46,7 @@ func (n *Node) tell(id NodeID) {
 }
 
 func (n *Node) announcementLocked() Announcement {
-	return Announcement{Version: n.version, Channels: slices.Sorted(maps.Keys(*n.channels.Load()))}
+	return Announcement{Version: n.version, Channels: n.wantedLocked()}
 }
 
 func (n *Node) sendAnnouncement(to NodeID, a Announcement) {

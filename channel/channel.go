@@ -24,8 +24,12 @@ type Channel struct {
 	count  counters
 	closed atomic.Bool
 
+	idle atomic.Bool // nobody here wants its events: see interest; changed under mu
+
 	mu       sync.Mutex
 	watchers []*watcher // guarded by mu
+	total    int        // subscriptions; guarded by mu
+	live     int        // of them not suspended; guarded by mu
 }
 
 // Name is what the channel was opened as.

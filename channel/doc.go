@@ -9,6 +9,8 @@
 // attributes (Key, Attr) and a body. A Subscription hands the events that
 // Match to a Handler. An OUT-filter runs where an event is submitted and picks
 // the sinks; an IN-filter runs where it arrives and picks the subscriptions.
+// A subscription that is suspended gets nothing; a node of which all
+// subscriptions to a channel are suspended is no sink of it for the others.
 // A node describes itself with attributes; they travel on each event that it
 // submits, so that its peers' filters see them on its Sink.
 //
@@ -23,6 +25,10 @@
 //	work.SetOut(leastLoaded)
 //	sub, err := work.Subscribe(channel.Match{Type: "job"}, func(e *channel.Event) { ... })
 //	id, err := work.Submit(ctx, channel.Event{Type: "job", Body: body})
+//
+// SubscribeWith has the rules that a subscription may need beside: a priority,
+// the bound of its queue and what happens when it is full. Who sets none of
+// them does not pay for them.
 //
 // Read event.go and attr.go first, then channel.go from Submit to receive,
 // then peers.go, where frames arrive. spec.md is what travels.
@@ -57,9 +63,14 @@
 // # Limits
 //
 // See MaxName to MaxFrame for events, MaxChannels for a node, MaxQueue and
-// MaxQueueBytes for what waits for a handler, MaxDepth and MaxList for what
+// MaxQueueBytes for what waits for a handler unless its subscription says
+// otherwise, MaxDepth and MaxList for what
 // Unpack takes. All are checked on submit, and again, before anything is
 // allocated, on what peers send; a peer that exceeds them loses its link.
+//
+// Finding an event's subscriptions takes the same time whatever their number,
+// and so does subscribing. Suspending costs a flag, but the last one of a
+// channel, and its resumption, cost a message to each peer.
 //
 // Submitting costs time in proportion to the number of sinks even when the
 // OUT-filter discards them all: about 25 ns each. Encoding and decoding a head

@@ -45,6 +45,7 @@ type Node struct {
 
 	mu      sync.Mutex
 	version uint64 // of this node's announcement; guarded by mu
+	told    uint64 // the newest version that all were told; guarded by mu
 }
 
 // New makes a node. Nothing runs before Run, but channels can be opened and
@@ -175,5 +176,8 @@ func (n *Node) Channels() []*Channel {
 	}
 	return all
 }
+
+// elapsed is the time since the node was made: what waits is counted from it.
+func (n *Node) elapsed() time.Duration { return time.Since(n.start) }
 
 func (n *Node) nextID() ID { return ID{Source: n.id, Seq: n.seq.Add(1)} }

@@ -1,6 +1,9 @@
 package channel
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counters is what happened on a channel, counted.
 type counters struct {
@@ -8,6 +11,8 @@ type counters struct {
 	bytesOut, bytesIn                    atomic.Uint64
 	noSink, unsent, late                 atomic.Uint64
 	filtered, overrun                    atomic.Uint64
+	conflated, suspended                 atomic.Uint64
+	waited                               timing
 }
 
 // Stats is what happened on a channel since it was opened on this node.
@@ -19,20 +24,116 @@ type Stats struct {
 	BytesOut  uint64 // bytes of frames sent
 	BytesIn   uint64 // bytes of frames received
 
-	NoSink   uint64 // submitted, but nobody was there or the OUT-filter left none
-	Unsent   uint64 // frames that a link did not take
-	Late     uint64 // dropped because the deadline had passed
-	Filtered uint64 // received, but the IN-filter left no sink
-	Overrun  uint64 // dropped because a subscription's queue was full
+	NoSink    uint64 // submitted, but nobody was there or the OUT-filter left none
+	Unsent    uint64 // frames that a link did not take
+	Late      uint64 // dropped because the deadline had passed
+	Filtered  uint64 // received, but the IN-filter left no sink
+	Overrun   uint64 // dropped because a subscription's queue was full
+	Conflated uint64 // dropped because a newer one of the same key took its place
+	Suspended uint64 // dropped because the subscription that they waited for was suspended
+
+	// Waited is how long events waited in subscriptions' queues, from their
+	// arrival on this node until their handler was called.
+	Waited Timing
+	// Queued and QueuedBytes are what waits for handlers now.
+	Queued, QueuedBytes int
+	// Subscriptions is how many there are now; Live how many of them are not
+	// suspended.
+	Subscriptions, Live int
 }
 
-// Stats counts what happened on the channel.
+// Stats counts what happened on the channel. It takes time in proportion to
+// the number of subscriptions.
 func (c *Channel) Stats() Stats {
 	n := &c.count
-	return Stats{
+	s := Stats{
 		Submitted: n.submitted.Load(), Sent: n.sent.Load(), Received: n.received.Load(), Delivered: n.delivered.Load(),
 		BytesOut: n.bytesOut.Load(), BytesIn: n.bytesIn.Load(),
 		NoSink: n.noSink.Load(), Unsent: n.unsent.Load(), Late: n.late.Load(),
 		Filtered: n.filtered.Load(), Overrun: n.overrun.Load(),
+		Conflated: n.conflated.Load(), Suspended: n.suspended.Load(), Waited: n.waited.read(),
 	}
+	c.subs.every(func(sub *Subscription) {
+		events, bytes := sub.queued()
+		s.Queued += events
+		s.QueuedBytes += bytes
+		s.Subscriptions++
+		if !sub.suspended.Load() {
+			s.Live++
+		}
+	})
+	return s
+}
+
+// subscriptionCounters is what happened to one subscription's events.
+type subscriptionCounters struct {
+	delivered, refused, displaced, conflated, late, suspended atomic.Uint64
+	waited                                                    timing
+}
+
+// SubscriptionStats is what happened to the events of one subscription.
+type SubscriptionStats struct {
+	Delivered uint64 // calls of the handler
+
+	Refused   uint64 // dropped on arrival because the queue was full
+	Displaced uint64 // dropped from the full queue for a newer one (DropOldest)
+	Conflated uint64 // dropped because a newer one of the same key took its place
+	Late      uint64 // dropped because the deadline had passed
+	Suspended uint64 // dropped by Suspend
+
+	Waited              Timing // in the queue
+	Queued, QueuedBytes int    // waiting now
+}
+
+// Stats counts what happened since the subscription was made.
+func (s *Subscription) Stats() SubscriptionStats {
+	n := &s.count
+	stats := SubscriptionStats{
+		Delivered: n.delivered.Load(), Refused: n.refused.Load(), Displaced: n.displaced.Load(),
+		Conflated: n.conflated.Load(), Late: n.late.Load(), Suspended: n.suspended.Load(), Waited: n.waited.read(),
+	}
+	stats.Queued, stats.QueuedBytes = s.queued()
+	return stats
+}
+
+func (s *Subscription) queued() (events, bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting.items), s.waiting.bytes
+}
+
+// Timing is how long something took: every time by one clock, this node's.
+type Timing struct {
+	Count uint64
+	Total time.Duration
+	Max   time.Duration
+}
+
+// Mean is Total by Count; zero when there was none.
+func (t Timing) Mean() time.Duration {
+	if t.Count == 0 {
+		return 0
+	}
+	return t.Total / time.Duration(t.Count)
+}
+
+// timing is a Timing in the making.
+type timing struct {
+	count      atomic.Uint64
+	total, max atomic.Int64
+}
+
+func (t *timing) add(d time.Duration) {
+	t.count.Add(1)
+	t.total.Add(int64(d))
+	for {
+		longest := t.max.Load()
+		if int64(d) <= longest || t.max.CompareAndSwap(longest, int64(d)) {
+			return
+		}
+	}
+}
+
+func (t *timing) read() Timing {
+	return Timing{Count: t.count.Load(), Total: time.Duration(t.total.Load()), Max: time.Duration(t.max.Load())}
 }

@@ -1,110 +1,161 @@
 package channel
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Match says which events a subscription gets.
-type Match struct {
-	// Type is the type of the events. Zero: any.
-	Type Type
-	// Source is the node that submitted them. Zero: any.
-	Source NodeID
-}
-
-// Handler gets an event. The event is lent: see Event.
-type Handler func(e *Event)
-
 // Subscription is one handler's interest. It lasts until Close.
 type Subscription struct {
-	match   Match
-	handler Handler
-	channel *Channel
-	inline  bool
-	closed  atomic.Bool
+	cfg      SubscriptionConfig
+	terms    []Match // what the table has it under; at least one, none twice
+	priority Priority
+	channel  *Channel
+	count    subscriptionCounters
+
+	closed    atomic.Bool // changed under mu
+	suspended atomic.Bool // changed under mu
 
 	mu      sync.Mutex
-	queue   []*Event // guarded by mu
-	size    int      // of the events in queue, in bytes; guarded by mu
-	running bool     // a goroutine is at the queue; guarded by mu
+	waiting backlog // guarded by mu
+	running bool    // a goroutine is at the queue; guarded by mu
 }
-
-// Limits on what waits for a subscription's handler, beside the event that it
-// is at; further events are dropped and counted (Stats.Overrun).
-const (
-	MaxQueue      = 1024    // events
-	MaxQueueBytes = 4 << 20 // bytes of their bodies and attributes
-)
 
 // Subscribe calls h for each event that matches, in order, one at a time, on
 // a goroutine that is not the link's: h may block, and then up to MaxQueue
-// events or MaxQueueBytes wait for it. Before Run they wait too.
+// events or MaxQueueBytes wait for it. Before Run they wait too. It is the
+// short form of SubscribeWith.
 func (c *Channel) Subscribe(m Match, h Handler) (*Subscription, error) {
-	return c.subscribe(&Subscription{match: m, handler: h, channel: c})
+	return c.SubscribeWith(SubscriptionConfig{Match: m, Handler: h})
 }
 
 // SubscribeInline is Subscribe without the queue: h is called on the reader of
 // the link that the event came by, or by the Submit that it comes from, so it
 // must return at once. Calls for different sources are concurrent.
 func (c *Channel) SubscribeInline(m Match, h Handler) (*Subscription, error) {
-	return c.subscribe(&Subscription{match: m, handler: h, channel: c, inline: true})
-}
-
-func (c *Channel) subscribe(s *Subscription) (*Subscription, error) {
-	if s.handler == nil {
-		return nil, fmt.Errorf("subscribe to channel %q: the handler is nil", c.name)
-	}
-	if len(s.match.Type) > MaxName {
-		return nil, fmt.Errorf("subscribe to channel %q: type %.80q is longer than %d bytes", c.name, s.match.Type, MaxName)
-	}
-	if !c.subs.add(s) {
-		return nil, fmt.Errorf("subscribe to channel %q: %w", c.name, ErrClosed)
-	}
-	return s, nil
+	return c.SubscribeWith(SubscriptionConfig{Match: m, Handler: h, Inline: true})
 }
 
 // Close ends the subscription: what waits for the handler is dropped. It does
 // not wait for a call that is under way.
 func (s *Subscription) Close() {
-	s.channel.subs.remove(s)
-	s.drop()
+	if s.drop() {
+		s.channel.subs.remove(s)
+		live := 0
+		if !s.suspended.Load() {
+			live = -1
+		}
+		s.channel.interest(-1, live)
+	}
 }
 
-func (s *Subscription) drop() {
+// drop ends it, but leaves it in the table; false: it had ended before.
+func (s *Subscription) drop() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed.Store(true)
-	s.queue, s.size = nil, 0
+	s.waiting.clear()
+	return !s.closed.Swap(true)
+}
+
+// Suspend stops the subscription until Resume. It costs no more than a flag:
+// nothing is queued or handled meanwhile, and what waits for the handler is
+// dropped and counted. A call that is under way is not waited for. When none
+// of the channel's subscriptions on this node is left that is not suspended,
+// the other nodes are told, and this one is no sink of theirs until one is
+// resumed. Suspending what is suspended or closed does nothing.
+func (s *Subscription) Suspend() {
+	s.mu.Lock()
+	if s.closed.Load() || s.suspended.Swap(true) {
+		s.mu.Unlock()
+		return
+	}
+	n := uint64(s.waiting.clear())
+	s.mu.Unlock()
+	s.count.suspended.Add(n)
+	s.channel.count.suspended.Add(n)
+	s.channel.interest(0, -1)
+}
+
+// Resume ends Suspend. Events that are submitted from the moment on at which
+// the others have heard of it arrive again. It does nothing to a subscription
+// that is not suspended.
+func (s *Subscription) Resume() {
+	s.mu.Lock()
+	if s.closed.Load() || !s.suspended.Swap(false) {
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
+	s.channel.interest(0, 1)
+}
+
+// wants reports whether an event that the table has found it by, under the
+// key of that kind, is to be delivered: of several keys that match the first.
+func (s *Subscription) wants(kind int, typ Type, source NodeID) bool {
+	if s.suspended.Load() {
+		return false
+	}
+	if len(s.terms) > 1 {
+		ks := keys(typ, source)
+		for _, m := range s.terms {
+			if m.kind() < kind && m == ks[m.kind()] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // deliver hands e to the handler or to its queue.
 func (s *Subscription) deliver(e *Event) {
-	if !s.inline {
+	if !s.cfg.Inline {
 		s.enqueue(e)
 		return
 	}
-	if !s.closed.Load() {
-		s.channel.count.delivered.Add(1)
-		s.handler(e)
+	if !s.closed.Load() && !s.suspended.Load() {
+		s.handled()
+		s.cfg.Handler(e)
 	}
 }
 
+func (s *Subscription) handled() {
+	s.count.delivered.Add(1)
+	s.channel.count.delivered.Add(1)
+}
+
 func (s *Subscription) enqueue(e *Event) {
-	size := e.size()
+	it := item{size: e.size(), since: s.channel.node.elapsed()}
+	if s.cfg.WhenFull == KeepNewest {
+		it.key = s.cfg.Key(e)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed.Load():
-	case len(s.queue) == MaxQueue || s.size+size > MaxQueueBytes:
-		s.channel.count.overrun.Add(1)
-	default:
-		s.queue = append(s.queue, e.Clone())
-		s.size += size
+	if s.closed.Load() || s.suspended.Load() {
+		return
+	}
+	if s.admitLocked(&it) {
+		it.event = e.Clone()
+		s.waiting.put(it)
 		s.wakeLocked()
 	}
+}
+
+// admitLocked makes room for it, or reports that there is none.
+func (s *Subscription) admitLocked(it *item) bool {
+	v := s.waiting.admit(it.key, it.size)
+	switch {
+	case v.refused:
+		s.count.refused.Add(1)
+		s.channel.count.overrun.Add(1)
+	case v.displaced > 0:
+		s.count.displaced.Add(uint64(v.displaced))
+		s.channel.count.overrun.Add(uint64(v.displaced))
+	case v.conflated:
+		s.count.conflated.Add(1)
+		s.channel.count.conflated.Add(1)
+	}
+	return !v.refused
 }
 
 // wake lets what is in the queue be handled, if nobody is at it.
@@ -115,7 +166,7 @@ func (s *Subscription) wake() {
 }
 
 func (s *Subscription) wakeLocked() {
-	if !s.running && len(s.queue) > 0 {
+	if !s.running && len(s.waiting.items) > 0 {
 		s.running = s.channel.node.workers.run(s.drain)
 	}
 }
@@ -123,28 +174,32 @@ func (s *Subscription) wakeLocked() {
 // drain calls the handler until the queue is empty; the next event starts it
 // again, so that a quiet subscription costs no goroutine.
 func (s *Subscription) drain() {
-	count := &s.channel.count
-	for e := s.next(); e != nil; e = s.next() {
-		if !e.Deadline.IsZero() && time.Now().After(e.Deadline) {
-			count.late.Add(1)
-			continue
-		}
-		count.delivered.Add(1)
-		s.handler(e)
+	for it, ok := s.next(); ok; it, ok = s.next() {
+		s.handle(&it)
 	}
 }
 
-// next takes the event at the front; nil at the end, or when the node stops.
-func (s *Subscription) next() *Event {
+// next takes the item at the front; false at the end, or when the node stops.
+func (s *Subscription) next() (item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 || s.channel.node.stopped.Load() {
+	if len(s.waiting.items) == 0 || s.channel.node.stopped.Load() {
 		s.running = false
-		return nil
+		return item{}, false
 	}
-	e := s.queue[0]
-	s.queue[0] = nil
-	s.queue = s.queue[1:]
-	s.size -= e.size()
-	return e
+	return s.waiting.take(), true
+}
+
+func (s *Subscription) handle(it *item) {
+	now := time.Now()
+	if e := it.event; !e.Deadline.IsZero() && now.After(e.Deadline) {
+		s.count.late.Add(1)
+		s.channel.count.late.Add(1)
+		return
+	}
+	waited := now.Sub(s.channel.node.start) - it.since
+	s.count.waited.add(waited)
+	s.channel.count.waited.add(waited)
+	s.handled()
+	s.cfg.Handler(it.event)
 }

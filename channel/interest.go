@@ -1,0 +1,40 @@
+package channel
+
+import "slices"
+
+// interest notes that so many subscriptions have come or gone, and how many
+// of them are not suspended. While a channel has subscriptions, but none that
+// is live, this node does not want its events, and the channel is left out of
+// what it announces.
+func (c *Channel) interest(subscriptions, live int) {
+	c.mu.Lock()
+	c.total += subscriptions
+	c.live += live
+	idle := c.total > 0 && c.live == 0
+	changed := idle != c.idle.Swap(idle)
+	c.mu.Unlock()
+	if changed {
+		c.node.announceAnew()
+	}
+}
+
+// announceAnew tells everybody what of this node's announcement has changed.
+func (n *Node) announceAnew() {
+	n.mu.Lock()
+	n.version++
+	n.telling.add(n.tellAll)
+	n.mu.Unlock()
+	n.telling.run()
+}
+
+// wantedLocked is the names of the channels of which this node wants events.
+func (n *Node) wantedLocked() []string {
+	var names []string
+	for name, c := range *n.channels.Load() {
+		if !c.idle.Load() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
