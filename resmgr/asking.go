@@ -33,6 +33,7 @@ type Asking struct {
 	patience time.Duration          // who has not answered by then does not count
 	gather   time.Duration          // better offers are waited for until then; 0: there are not enough yet
 	again    time.Duration          // when the request is said again
+	said     int                    // how often this attempt was said
 	wide     bool                   // everybody has been asked
 	asked    map[channel.NodeID]int // who was asked; how many managers it has, 0 while not known
 	answers  map[string]*answer     // the last of each manager
@@ -127,7 +128,7 @@ func (s *Asker) attempt(now time.Duration, a *Asking, out []Effect) []Effect {
 		s.keys[a.key()] = a
 	}
 	s.asks[a.ask] = a
-	a.phase, a.sent, a.patience, a.gather = gathering, now, now+s.cfg.Patience, 0
+	a.phase, a.sent, a.patience, a.gather, a.said = gathering, now, now+s.cfg.Patience, 0, 0
 	a.asked, a.answers, a.chosen, a.wide = map[channel.NodeID]int{}, map[string]*answer{}, nil, a.Trial
 	return s.submit(now, a, out)
 }
@@ -135,7 +136,8 @@ func (s *Asker) attempt(now time.Duration, a *Asking, out []Effect) []Effect {
 // submit says the request, or says it again: to those who came since, and to
 // those who said no for now.
 func (s *Asker) submit(now time.Duration, a *Asking, out []Effect) []Effect {
-	a.again = now + s.cfg.Patience
+	a.again = now + min(s.cfg.Patience<<a.said, 5*s.cfg.Patience)
+	a.said = min(a.said+1, 10)
 	s.plan(now, a)
 	return append(out, Effect{Do: DoSubmit, Asking: a, Everyone: a.wide, Message: Message{
 		Kind: MsgRequest, Ask: a.ask, ID: a.ID, Holder: a.Holder, Needs: a.Needs, Selector: a.Selector.String(),
