@@ -11,7 +11,7 @@ import (
 
 // Looked is how many sinks a Chooser needs to see at most: in a larger cluster
 // that many at random do as well, and a decision must not cost more there.
-const Looked = 16
+const Looked = 10
 
 // compared is how many sinks a push compares.
 const compared = 8

@@ -5,6 +5,7 @@ package choice
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"kecho/balancer/policy"
 	"kecho/channel"
@@ -35,6 +36,7 @@ func BenchmarkChoice(b *testing.B) {
 			b.Run(fmt.Sprintf("%v/%d", mode, peers+1), func(b *testing.B) {
 				s := newStage(mode, peers)
 				chooser, event, sinks := New(Config{Core: s.core, Zone: "a"}), new(channel.Event), make([]channel.Sink, min(peers, Looked))
+				s.now = time.Minute // nobody is new
 				b.ReportAllocs()
 				for b.Loop() {
 					copy(sinks, s.sinks)

@@ -20,6 +20,7 @@ type peers struct {
 	median time.Duration
 	at     time.Duration
 	sample []time.Duration
+	newest time.Duration // when the last of them was met
 	places int           // what a peer that is new is trusted with
 	most   int           // Config.PerPeer
 	out    int           // ejected, until one comes back
@@ -57,7 +58,7 @@ func (ps *peers) find(p Peer) *known {
 func (ps *peers) hear(now time.Duration, p Peer, r Report) {
 	k := ps.find(p)
 	if k.met == never {
-		k.met = now
+		k.met, ps.newest = now, now
 	}
 	if !r.possible() {
 		return
