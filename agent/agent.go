@@ -58,6 +58,7 @@ type Agent struct {
 	data     *channel.Channel
 	monitor  *channel.Channel
 	socket   sockets
+	leases   leasing
 }
 
 // sockets are what an agent listens on. Gossip is the registry's own.
@@ -120,7 +121,7 @@ func (a *Agent) setState(s api.State) { a.state.Store(&s) }
 // error says what it could not begin with, or what broke. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
 	a.started = time.Now()
-	if err := a.open(); err != nil {
+	if err := a.open(ctx); err != nil {
 		a.socket.close()
 		return err
 	}
@@ -132,6 +133,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"links", a.node.Run},
 		{"gossip", a.runGossip},
 		{"peers", a.watchPeers},
+		{"leases", a.runLeases},
 		{"gauges", a.gauges.Run},
 		{"pressure", a.watchPressure},
 		{"agent check", a.serveAgentCheck},
@@ -145,7 +147,7 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // open makes the parts and takes the addresses.
-func (a *Agent) open() error {
+func (a *Agent) open(ctx context.Context) error {
 	var err error
 	if a.socket.http, err = listen(a.cfg.Network, "--listen", a.cfg.Listen); err != nil {
 		return err
@@ -189,7 +191,10 @@ func (a *Agent) open() error {
 	if err := a.makeBalancer(); err != nil {
 		return err
 	}
-	return a.setThresholds()
+	if err := a.setThresholds(); err != nil {
+		return err
+	}
+	return a.makeLeases(ctx)
 }
 
 // makeRegistry gives the registry the addresses that others reach.
@@ -295,6 +300,7 @@ func (a *Agent) drain(cause error) {
 	a.setState(api.Draining)
 	a.log.Info("agent is draining", "name", a.cfg.Name)
 	a.balancer.Drain()
+	a.leases.manager.Leave()
 	a.submitReport(context.Background()) // peers are told now, not at the next tick
 	if cause == nil {
 		time.Sleep(a.cfg.DrainDelay)

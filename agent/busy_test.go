@@ -33,6 +33,8 @@ func (b *busy) Read(context.Context) (host.Sample, error) {
 	return s, nil
 }
 
+func (*busy) Size(context.Context) host.Size { return host.Size{CPUs: 4, Memory: 8 << 30} }
+
 var _ agent.HostFeed = (*busy)(nil)
 
 // TestOverflowByLoad has a machine at its limit although none of its places is

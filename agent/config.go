@@ -103,6 +103,17 @@ type Config struct {
 	PassLoad, ORCA bool
 	// AgentCheck is where HAProxy's agent check is answered. Zero: nowhere.
 	AgentCheck string
+	// Resources are what this node leases besides its processors and memory, or
+	// in place of them: "gpu=1", "cpu=6". "none" leaves out the machine's own.
+	// resmgr.ParseAmounts has the form.
+	Resources []string
+	// Tags are name=value of this node, for selectors; node=Name is there
+	// unless it is given.
+	Tags []string
+	// StateDir is where what was leased is kept over a restart; it is made. Zero:
+	// nowhere, which Ephemeral says is meant.
+	StateDir  string
+	Ephemeral bool
 	// Timeout is how long a request may take, from its arrival, until the head
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.

@@ -38,6 +38,10 @@
 //     that requests go to peers although there are places here, submit events,
 //     and call webhooks. load.go hears what the application says of its load
 //     (agent/orca), outward.go tells who stands before the agent.
+//   - resmgr leases this node's processors, memory and what else it has to
+//     programs on any node, and asks the others for its own node's programs;
+//     resmgr/journal keeps on the disk what was leased. When it cannot be kept
+//     the node leases nothing, and everything else goes on.
 //   - agent opens the channels, reports the load and answers the API
 //     (agent/api, agent/metrics).
 //

@@ -43,6 +43,9 @@ type HostFeed interface {
 	// Read is the load now. It is called about once a second by one
 	// goroutine; an error ends the agent, what cannot be read is absent.
 	Read(ctx context.Context) (host.Sample, error)
+	// Size is what there is to be used of processors and memory. It is called
+	// once, before Read.
+	Size(ctx context.Context) host.Size
 }
 
 // listen opens addr and says in words what is wrong if that cannot be.

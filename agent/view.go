@@ -109,7 +109,7 @@ func (a *Agent) checks() []api.Check {
 	checks := []api.Check{
 		{Name: "http", OK: state != api.Starting},
 		{Name: "draining", OK: state != api.Draining},
-		up, linked,
+		up, linked, a.checkLeases(),
 	}
 	if a.gauges.HasOverflow() {
 		checks = append(checks, api.Check{Name: "overflow", OK: true, Detail: a.overflowDetail()})

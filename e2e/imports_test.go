@@ -48,7 +48,7 @@ var importTable = map[string]imports{
 	"agent": {
 		ours: []string{
 			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
-			"resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
+			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 	},
 	"agent/api":     {ours: []string{"agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
@@ -59,7 +59,7 @@ var importTable = map[string]imports{
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
-	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave}},
+	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
 	"cmd/kecho-lab": {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
 	"cmd/kecho-lab/live": {
 		ours:    []string{"agent/api", "balancer/policy", "balancer/sim", "cmd/kecho/demo"},

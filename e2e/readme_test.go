@@ -22,18 +22,23 @@ import (
 // Two things are changed, so that the test can run beside others: the ports,
 // all by the same amount, and `go run ./cmd/kecho`, which is the binary that
 // the other tests use.
-func TestReadme(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+func TestReadme(t *testing.T) { runSessions(t, "README.md", 4) }
+
+// TestLeasesDoc does the same with docs/leases.md.
+func TestLeasesDoc(t *testing.T) { runSessions(t, "docs/leases.md", 3) }
+
+func runSessions(t *testing.T, file string, least int) {
+	text, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{dir: t.TempDir(), shift: freeShift(t)}
+	s := &session{file: file, dir: t.TempDir(), shift: freeShift(t)}
 	if err := os.Symlink(kecho(t), filepath.Join(s.dir, "kecho")); err != nil {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) < 4 {
-		t.Fatalf("README.md has %d console blocks, want the demo and the session with two servers", len(blocks))
+	if len(blocks) < least {
+		t.Fatalf("%s has %d console blocks, want %d", file, len(blocks), least)
 	}
 	for _, block := range blocks {
 		for _, step := range steps(block[1]) {
@@ -63,6 +68,7 @@ func steps(block string) (all []step) {
 
 // session is a shell whose ports are shifted.
 type session struct {
+	file  string
 	dir   string
 	shift int
 }
@@ -94,12 +100,12 @@ func (s *session) run(t *testing.T, step step) {
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("$ %s\n%v\n%s%s", line, err, &stdout, &stderr)
 		}
-		if got = stdout.String(); difference(step, got) == "" {
+		if got = stdout.String(); s.difference(step, got) == "" {
 			return
 		}
 		time.Sleep(250 * time.Millisecond)
 	}
-	t.Error(difference(step, got))
+	t.Error(s.difference(step, got))
 }
 
 // command is the shell's for a line of the README.
@@ -148,9 +154,9 @@ func (s *session) start(t *testing.T, line string) {
 	}
 }
 
-// difference is where what was printed differs from what the README shows; ""
+// difference is where what was printed differs from what the file shows; ""
 // when it does not.
-func difference(step step, got string) string {
+func (s *session) difference(step step, got string) string {
 	lines := strings.Split(strings.TrimRight(got, "\n"), "\n")
 	for i := range max(len(lines), len(step.want)) {
 		var have, want string
@@ -161,7 +167,7 @@ func difference(step step, got string) string {
 			want = step.want[i]
 		}
 		if shape(have) != shape(want) {
-			return fmt.Sprintf("$ %s\nline %d is\n%s\nand in README.md\n%s", step.command, i+1, have, want)
+			return fmt.Sprintf("$ %s\nline %d is\n%s\nand in %s\n%s", step.command, i+1, have, s.file, want)
 		}
 	}
 	return ""

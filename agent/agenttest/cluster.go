@@ -120,6 +120,9 @@ func (idle) Read(context.Context) (host.Sample, error) {
 	return host.Sample{CPU: 0.1, HasCPU: true, Memory: 0.2, HasMemory: true, At: time.Now()}, nil
 }
 
+// Size is of 4 CPUs and 8 GiB.
+func (idle) Size(context.Context) host.Size { return host.Size{CPUs: 4, Memory: 8 << 30} }
+
 // web is the web server beside a node.
 type web struct {
 	server *http.Server

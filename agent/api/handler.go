@@ -27,9 +27,8 @@ type Config struct {
 	// Events is what happens, for /v1/events; closing it ends the streams. Nil:
 	// there are none.
 	Events *news.Log
-	// Leases is the resource manager, or why there is none now. Nil: this agent
-	// has none.
-	Leases func() (*resmgr.Manager, error)
+	// Leases is the resource manager. Nil: there is none.
+	Leases *resmgr.Manager
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
 	// Version is the agent's, for /openapi.json.

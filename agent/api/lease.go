@@ -200,7 +200,7 @@ func leaseOf(l resmgr.Lease) Lease {
 	return Lease{
 		ID: l.ID.String(), Request: l.Request, Holder: l.Holder, Node: l.ID.Manager, Fence: uint64(l.ID.Fence),
 		Amounts: amountsOf(l.Amounts), TTL: l.TTL.String(),
-		Expires: l.Until.Round(0), Left: max(0, float64(time.Until(l.Until))/float64(time.Millisecond)),
+		Expires: l.Until.Round(0).UTC(), Left: max(0, float64(time.Until(l.Until))/float64(time.Millisecond)),
 	}
 }
 

@@ -18,9 +18,7 @@ import (
 const EventLease = "lease"
 
 // leases are the endpoints of an agent's resource manager.
-type leases struct {
-	manager func() (*resmgr.Manager, error)
-}
+type leases struct{ manager *resmgr.Manager }
 
 // LeasePath is where one lease is, for the inputs of endpoints.
 type LeasePath struct {
@@ -33,7 +31,7 @@ type LeaseState struct {
 	Body Lease
 }
 
-func (e endpoints) addLeases(manager func() (*resmgr.Manager, error)) {
+func (e endpoints) addLeases(manager *resmgr.Manager) {
 	l := leases{manager}
 	schemas := e.huma.OpenAPI().Components.Schemas
 	body := func(description string, t reflect.Type) *huma.Response {
@@ -73,15 +71,6 @@ func patiently(c huma.Context, next func(huma.Context)) {
 	next(c)
 }
 
-// use is the manager, when it can be used.
-func (l leases) use() (*resmgr.Manager, error) {
-	m, err := l.manager()
-	if err != nil {
-		return nil, &Error{Code: NotReady, Err: err, Detail: "this node's resource manager does not run: " + err.Error()}
-	}
-	return m, nil
-}
-
 type leasePost struct {
 	Key    string `header:"Idempotency-Key" maxLength:"128" doc:"who asks again with it within 10 minutes has the same leases and no more"`
 	DryRun bool   `query:"dry_run" doc:"say what could be granted, and set nothing aside"`
@@ -100,14 +89,10 @@ func (l leases) post(ctx context.Context, in *leasePost) (*leasePosted, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := l.use()
-	if err != nil {
-		return nil, err
-	}
 	if in.DryRun {
-		return offers(ctx, m, r)
+		return l.offers(ctx, r)
 	}
-	grant, err := m.Request(ctx, r)
+	grant, err := l.manager.Request(ctx, r)
 	if err != nil {
 		return nil, leaseFailure(err)
 	}
@@ -118,8 +103,8 @@ func (l leases) post(ctx context.Context, in *leasePost) (*leasePosted, error) {
 	return out, nil
 }
 
-func offers(ctx context.Context, m *resmgr.Manager, r resmgr.Request) (*leasePosted, error) {
-	found, reasons, err := m.Offers(ctx, r)
+func (l leases) offers(ctx context.Context, r resmgr.Request) (*leasePosted, error) {
+	found, reasons, err := l.manager.Offers(ctx, r)
 	if err != nil {
 		return nil, leaseFailure(err)
 	}
@@ -135,11 +120,7 @@ type leaseQuery struct {
 }
 
 func (l leases) list(_ context.Context, in *leaseQuery) (*answer[List[Lease]], error) {
-	m, err := l.use()
-	if err != nil {
-		return nil, err
-	}
-	all := append(m.Held(), m.Granted()...)
+	all := append(l.manager.Held(), l.manager.Granted()...)
 	slices.SortStableFunc(all, func(a, b resmgr.Lease) int { return a.ID.Compare(b.ID) })
 	// Of one that is held and granted here, what its holder knows.
 	all = slices.CompactFunc(all, func(a, b resmgr.Lease) bool { return a.ID == b.ID })
@@ -148,30 +129,29 @@ func (l leases) list(_ context.Context, in *leaseQuery) (*answer[List[Lease]], e
 }
 
 // find is a lease that this node knows of.
-func (l leases) find(text string) (*resmgr.Manager, resmgr.LeaseID, resmgr.Lease, error) {
-	m, id, err := l.parse(text)
+func (l leases) find(text string) (resmgr.Lease, error) {
+	id, err := parseLease(text)
 	if err != nil {
-		return nil, id, resmgr.Lease{}, err
+		return resmgr.Lease{}, err
 	}
-	lease, ok := m.Lease(id)
+	lease, ok := l.manager.Lease(id)
 	if !ok {
-		return nil, id, lease, &Error{Code: NotFound, Detail: fmt.Sprintf(
+		return lease, &Error{Code: NotFound, Detail: fmt.Sprintf(
 			"this node knows no lease %.150s: it is over, or was granted elsewhere to somebody elsewhere", id)}
 	}
-	return m, id, lease, nil
+	return lease, nil
 }
 
-func (l leases) parse(text string) (*resmgr.Manager, resmgr.LeaseID, error) {
+func parseLease(text string) (resmgr.LeaseID, error) {
 	id, err := resmgr.ParseLeaseID(text)
 	if err != nil {
-		return nil, id, &Error{Code: Invalid, Detail: "path.id: " + err.Error()}
+		return id, &Error{Code: Invalid, Detail: "path.id: " + err.Error()}
 	}
-	m, err := l.use()
-	return m, id, err
+	return id, nil
 }
 
 func (l leases) get(_ context.Context, in *LeasePath) (*LeaseState, error) {
-	_, _, lease, err := l.find(in.ID)
+	lease, err := l.find(in.ID)
 	return stateOf(lease), err
 }
 
@@ -189,11 +169,11 @@ type leaseRelease struct {
 }
 
 func (l leases) release(ctx context.Context, in *leaseRelease) (*nothing, error) {
-	m, id, err := l.unchanged(in.ID, in.Match)
+	id, err := l.unchanged(in.ID, in.Match)
 	if err != nil {
 		return nil, err
 	}
-	return nil, leaseFailure(m.Release(ctx, id, in.Holder))
+	return nil, leaseFailure(l.manager.Release(ctx, id, in.Holder))
 }
 
 // LeaseRenewal is who renews, and for how long.
@@ -214,26 +194,26 @@ func (l leases) renew(ctx context.Context, in *leaseRenew) (*LeaseState, error) 
 	if err != nil {
 		return nil, &Error{Code: Invalid, Detail: "body.ttl: " + err.Error()}
 	}
-	m, id, err := l.unchanged(in.ID, in.Match)
+	id, err := l.unchanged(in.ID, in.Match)
 	if err != nil {
 		return nil, err
 	}
-	lease, err := m.Renew(ctx, id, in.Body.Holder, ttl)
+	lease, err := l.manager.Renew(ctx, id, in.Body.Holder, ttl)
 	return stateOf(lease), leaseFailure(err)
 }
 
 // unchanged parses an id, and holds it to an If-Match: what this node knows of
 // the lease is what counts.
-func (l leases) unchanged(text, match string) (*resmgr.Manager, resmgr.LeaseID, error) {
+func (l leases) unchanged(text, match string) (resmgr.LeaseID, error) {
 	if match == "" {
-		return l.parse(text)
+		return parseLease(text)
 	}
-	m, id, lease, err := l.find(text)
+	lease, err := l.find(text)
 	if err != nil {
-		return m, id, err
+		return lease.ID, err
 	}
 	if have := tag(lease); match != "*" && match != have {
-		return m, id, &Error{Code: Changed, Detail: fmt.Sprintf("header.If-Match: lease %s is %s now, not %.100s", id, have, match)}
+		return lease.ID, &Error{Code: Changed, Detail: fmt.Sprintf("header.If-Match: lease %s is %s now, not %.100s", lease.ID, have, match)}
 	}
-	return m, id, nil
+	return lease.ID, nil
 }

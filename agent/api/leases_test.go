@@ -49,7 +49,7 @@ func newOffice(t *testing.T, capacities ...string) *office {
 		}
 		h := api.NewHandler(api.Config{
 			Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil },
-			Leases: func() (*resmgr.Manager, error) { return m, nil },
+			Leases: m,
 		})
 		host := network.Host(fmt.Sprintf("10.0.0.%d", i+1))
 		l, err := host.Listen(fmt.Sprintf("10.0.0.%d:7940", i+1))
@@ -310,17 +310,6 @@ func TestLeaseBounds(t *testing.T) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
-}
-
-func TestLeasesWithoutManager(t *testing.T) {
-	h := api.NewHandler(api.Config{
-		Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil },
-		Leases: func() (*resmgr.Manager, error) { return nil, errors.New("the journal is damaged") },
-	})
-	w := ask(h, "GET", "/v1/leases")
-	if w.Code != 503 || !strings.Contains(w.Body.String(), "does not run: the journal is damaged") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
 }
 
 func TestLeaseChange(t *testing.T) {

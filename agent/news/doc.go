@@ -8,6 +8,7 @@
 //
 //	threshold  api.Crossing: a threshold was raised or cancelled
 //	member     api.MemberChange: a node joined, left, or failed
+//	lease      api.LeaseChange: a lease of this node's clients was granted, or is over
 //
 // A reader asks for what comes after the last item that it has seen. When that
 // was overwritten meanwhile it is told of the gap. An item's ID begins with

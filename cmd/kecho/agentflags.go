@@ -47,6 +47,10 @@ func agentFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "pass-load", EnvVars: env("pass-load"), Usage: "leave the web server's load reports (endpoint-load-metrics) in its answers"},
 		&cli.BoolFlag{Name: "orca", EnvVars: env("orca"), Usage: "put this node's load report (endpoint-load-metrics) on each answer"},
 		&cli.StringFlag{Name: "agent-check", EnvVars: env("agent-check"), Usage: "`ADDRESS` where HAProxy's agent-check is answered, such as 127.0.0.1:7950"},
+		&cli.StringSliceFlag{Name: "resource", EnvVars: env("resource"), Usage: "`KIND=QUANTITY` that this node leases besides its cpu, mem and disk, or in their place, such as gpu=1; none: not those; may be repeated"},
+		&cli.StringSliceFlag{Name: "tag", EnvVars: env("tag"), Usage: "`NAME=VALUE` for who selects nodes to lease from, such as zone=a; may be repeated"},
+		&cli.StringFlag{Name: "state-dir", EnvVars: env("state-dir"), Usage: "`DIRECTORY` where leases are kept over a restart, such as /var/lib/kecho; it is made"},
+		&cli.BoolFlag{Name: "ephemeral", EnvVars: env("ephemeral"), Usage: "leases are forgotten at a restart, and this is meant"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), DefaultText: "1", Usage: "peers that get the same request by --policy paper, if it may be repeated; the first answer wins"},
 		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins; a body that is still being sent extends it"},
 		&cli.StringFlag{Name: "deadline-header", EnvVars: env("deadline-header"), Usage: "`NAME` of a header in which clients say how long they wait: milliseconds, or with a unit, such as 1.5s"},
@@ -112,6 +116,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		DrainDelay: c.Duration("drain-delay"), Trust: trust,
 		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DeadlineHeader: c.String("deadline-header"),
 		IgnorePriority: c.Bool("ignore-priority"), DrainTimeout: c.Duration("drain-timeout"),
+		Resources: c.StringSlice("resource"), Tags: c.StringSlice("tag"), StateDir: c.String("state-dir"), Ephemeral: c.Bool("ephemeral"),
 		Version: thisBuild().Version,
 	}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,6 +21,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	var child childEnded
+	if errors.As(err, &child) {
+		return int(child)
+	}
 	report(stderr, err)
 	return api.ExitCode(err)
 }
@@ -30,7 +35,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Usage:     "agents beside web servers that share their overflow",
 		UsageText: "kecho COMMAND [FLAGS]",
 		Commands: []*cli.Command{
-			agentCommand(), membersCommand(), statusCommand(), gaugeCommand(), eventsCommand(), demoCommand(), versionCommand(),
+			agentCommand(), membersCommand(), statusCommand(), gaugeCommand(), leaseCommand(), eventsCommand(), demoCommand(), versionCommand(),
 		},
 		HideVersion:    true,
 		Writer:         stdout,

@@ -22,20 +22,34 @@ func askFlags() []cli.Flag {
 // and a printer for the answer.
 func ask(action func(ctx context.Context, agent *api.Client, p *printer) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		p, err := newPrinter(c)
-		if err != nil {
-			return err
-		}
-		agent, err := api.New(c.String("api"))
-		if err != nil {
-			return usageError(c, "%v", err)
-		}
-		patience := c.Duration("timeout")
-		if patience <= 0 {
-			return usageError(c, "--timeout %v: want more than 0", patience)
-		}
-		ctx, cancel := context.WithTimeout(c.Context, patience)
-		defer cancel()
-		return action(ctx, agent, p)
+		return askLonger(c, 0, action)
 	}
+}
+
+// askLonger asks now, and what is asked may take another while.
+func askLonger(c *cli.Context, by time.Duration, action func(ctx context.Context, agent *api.Client, p *printer) error) error {
+	p, err := newPrinter(c)
+	if err != nil {
+		return err
+	}
+	agent, patience, err := whom(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, patience+max(by, 0))
+	defer cancel()
+	return action(ctx, agent, p)
+}
+
+// whom is the agent that is asked, and how long it may take to answer.
+func whom(c *cli.Context) (*api.Client, time.Duration, error) {
+	agent, err := api.New(c.String("api"))
+	if err != nil {
+		return nil, 0, usageError(c, "%v", err)
+	}
+	patience := c.Duration("timeout")
+	if patience <= 0 {
+		return nil, 0, usageError(c, "--timeout %v: want more than 0", patience)
+	}
+	return agent, patience, nil
 }

@@ -12,13 +12,17 @@
 //
 // # Concurrency
 //
-// One command runs at a time. Only agent, demo and demo web start goroutines
-// of their own, and have ended them when they return.
+// One command runs at a time. Only agent, demo, demo web and lease run start
+// goroutines of their own, and have ended them when they return.
 //
 // # Limits
 //
 // A command that asks an agent gives up after --timeout (5 s; status --wait:
 // 30 s).
+//
+// `kecho lease run` needs its agent to renew: tenure.go says when it gives up.
+// Only on Linux does its clock run while the machine sleeps, and does the command
+// die with it when it is killed.
 //
 // The tests are sessions under testdata/script, which run the command in a
 // process of its own; script_test.go has the words that they know.

@@ -14,10 +14,11 @@ func eventsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "events",
 		Usage: "what happens on a node, as it happens, until interrupted",
-		Description: "Thresholds that are raised and cancelled, members that join, leave and fail. A gap is\n" +
+		Description: "Thresholds that are raised and cancelled, members that join, leave and fail, leases that\n" +
+			"were asked for through it and are granted or over. A gap is\n" +
 			"told of. --timeout is not for the stream, which ends with the agent.",
 		Flags: append([]cli.Flag{
-			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`: threshold, member; may be repeated"},
+			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`: threshold, member, lease; may be repeated"},
 			&cli.StringFlag{Name: "after", Usage: "the `ID` of the last event that was seen: those after it come first"},
 			&cli.IntFlag{Name: "count", DefaultText: "until interrupted", Usage: "end after this many"},
 		}, askFlags()...),

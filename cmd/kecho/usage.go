@@ -132,11 +132,11 @@ func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
 }
 
 // withArguments wraps the action of a command that says in ArgsUsage which
-// arguments it needs.
+// arguments it needs. Behind "--" is another command, with flags of its own.
 func withArguments(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		args := c.Args().Slice()
-		if late := lateFlag(args); late > 0 {
+		if late := lateFlag(args); late > 0 && !strings.HasPrefix(c.Command.ArgsUsage, "-- ") {
 			return usageError(c, "%s stands behind %q and would not be read: flags come first: %s %s %s",
 				args[late], args[0], commandPath(c), strings.Join(args[late:], " "), c.Command.ArgsUsage)
 		}

@@ -32,6 +32,11 @@ var (
 		{"timeout", "want more than 0"},
 		{"drain-timeout", "want more than 0"},
 	}
+	leaseZeros = []want{
+		{"ttl", "want 1s to 1h"},
+		{"nodes", "want 1 to 64"},
+		{"criteria", "want first, nearest, spread, pack or least"},
+	}
 	demoZeros = []want{
 		{"nodes", "want 2 to 32"},
 		{"rate", "want more than 0 and at most 100000 requests a second"},
