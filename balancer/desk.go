@@ -53,7 +53,8 @@ func newDesk(cfg policy.Config) *desk {
 	return d
 }
 
-// now is the time on the core's clock, which does not go back.
+// now is the time on the core's clock: the monotonic one, which does not jump
+// when the wall clock is set. The core has no other (policy.TestNoClock).
 func (d *desk) now() time.Duration { return time.Since(d.began) }
 
 // step tells the core something and has done what it says.

@@ -35,7 +35,8 @@
 // # How it is put together
 //
 // A request comes in by Guard (guard.go, framing.go), which sees what net/http
-// hides, and ServeHTTP (front.go). The desk (desk.go) is policy.Core with a lock
+// hides, and ServeHTTP (front.go), which reads how urgent it is (urgency.go) and
+// how long its client waits (deadlines.go). The desk (desk.go) is policy.Core with a lock
 // and a clock. What the core says of a request of this node are orders
 // (orders.go), which the request's goroutine obeys (carry.go): here (local.go,
 // upstream.go over package h1 or h2.go, upload.go, respond.go) or at a peer (forward.go).
@@ -67,6 +68,12 @@
 // window yet. Heads over 60 KiB or 200 fields, websockets, and requests with this
 // node's own name in Via are served here only. Informational answers (1xx) of a
 // peer's web server are not passed on.
+//
+// A client's deadline is for the head of the answer. It cannot end the wait for
+// a small body that is kept for repeating: that is looked at when the body is
+// there. HTTP/2's PRIORITY_UPDATE frames are not heard. No rule depends on the
+// wall clock: times are differences on the monotonic one, and travel as what is
+// left.
 //
 // Clients: a head has 5 s from its first byte, 64 KiB and 100 fields; a body
 // may pause for 15 s; an answer is cut of which nothing is taken for 30 s, or,
