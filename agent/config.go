@@ -131,6 +131,9 @@ type Config struct {
 	// their clients is taken: X-Forwarded-For, -Host and -Proto, Forwarded.
 	// Nil: nobody's.
 	Trust []netip.Prefix
+	// ProxyProtocol says that connections from Trust begin with a header of the
+	// PROXY protocol.
+	ProxyProtocol bool
 	// DrainTimeout is how long a stopping agent waits for what is in flight.
 	// Zero: 30 s.
 	DrainTimeout time.Duration

@@ -37,7 +37,11 @@ func (a *Agent) serveHTTP(ctx context.Context) error {
 		DisableGeneralOptionsHandler: true,
 	}
 	a.announceStart()
-	return serve(ctx, server, []net.Listener{balancer.Guard(a.socket.http, a.certificate)}, a.finishInFlight)
+	clients := a.socket.http
+	if a.cfg.ProxyProtocol {
+		clients = proxied(clients, a.cfg.Trust)
+	}
+	return serve(ctx, server, []net.Listener{balancer.Guard(clients, a.certificate)}, a.finishInFlight)
 }
 
 // finishInFlight waits, the drain timeout at most, for what server and the

@@ -50,6 +50,7 @@ var importTable = map[string]imports{
 			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
 			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
+		modules: []string{proxyproto},
 	},
 	"agent/api":     {ours: []string{"agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
 	"agent/gauges":  {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
@@ -83,6 +84,7 @@ const (
 	httpsfv    = "github.com/dunglas/httpsfv"
 	gonum      = "gonum.org/v1/plot"
 	prometheus = "github.com/prometheus"
+	proxyproto = "github.com/pires/go-proxyproto"
 	huma       = "github.com/danielgtaylor/huma/v2"
 )
 

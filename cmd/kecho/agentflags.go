@@ -58,6 +58,7 @@ func agentFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "drain-timeout", EnvVars: env("drain-timeout"), Value: 30 * time.Second, Usage: "how long to wait for what is in flight when told to stop"},
 		&cli.DurationFlag{Name: "drain-delay", EnvVars: env("drain-delay"), Value: 2 * time.Second, Usage: "how long requests are still taken when told to stop, for those before this agent to see that it is not ready"},
 		&cli.StringSliceFlag{Name: "trust", EnvVars: env("trust"), Usage: "`CIDR` of a proxy before this agent, whose X-Forwarded-* are kept; may be repeated"},
+		&cli.BoolFlag{Name: "proxy-protocol", EnvVars: env("proxy-protocol"), Usage: "connections from --trust begin with a PROXY protocol header"},
 		&cli.StringFlag{Name: "log-format", EnvVars: env("log-format"), Value: "auto", Usage: "`FORMAT` of the log: json, text, or auto: text on a terminal"},
 		&cli.StringFlag{Name: "log-level", EnvVars: env("log-level"), Value: "info", Usage: "least `LEVEL` that is logged: debug, info, warn or error"},
 	}
@@ -113,7 +114,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		Thresholds: c.Generic("threshold").(*texts).all,
 		LoadURL:    c.String("load-url"), LoadEvery: c.Duration("load-every"),
 		PassLoad: c.Bool("pass-load"), ORCA: c.Bool("orca"), AgentCheck: c.String("agent-check"),
-		DrainDelay: c.Duration("drain-delay"), Trust: trust,
+		DrainDelay: c.Duration("drain-delay"), Trust: trust, ProxyProtocol: c.Bool("proxy-protocol"),
 		Copies: c.Int("copies"), Timeout: c.Duration("timeout"), DeadlineHeader: c.String("deadline-header"),
 		IgnorePriority: c.Bool("ignore-priority"), DrainTimeout: c.Duration("drain-timeout"),
 		Resources: c.StringSlice("resource"), Tags: c.StringSlice("tag"), StateDir: c.String("state-dir"), Ephemeral: c.Bool("ephemeral"),
