@@ -65,9 +65,10 @@ func (g *Granter) reason(c Code, detail string) Reason {
 }
 
 // Report is what the manager tells the group of itself: what is free, nothing
-// while it grants nothing, and its fence, so that it is remembered.
+// while it grants nothing, and the highest fence that its journal has, so that it
+// is remembered. One that is not on the disk would be missed after a restart.
 func (g *Granter) Report(now time.Duration) Message {
-	m := Message{Kind: MsgReport, Manager: g.cfg.Name, Fence: g.fence, Capacity: g.cfg.Capacity, Tags: g.cfg.Tags.String()}
+	m := Message{Kind: MsgReport, Manager: g.cfg.Name, Fence: g.sure, Capacity: g.cfg.Capacity, Tags: g.cfg.Tags.String()}
 	if _, closed := g.closed(now); closed {
 		return m
 	}

@@ -90,6 +90,9 @@ func (g *Granter) Written(now time.Duration, seq uint64, err error, out []Effect
 		w := g.writes[0]
 		g.writes[0] = write{}
 		g.writes = g.writes[1:]
+		if err == nil {
+			g.sure = max(g.sure, w.rec.Fence)
+		}
 		switch {
 		case err != nil:
 			out = g.unwritten(now, w, err, out)

@@ -48,6 +48,7 @@ const (
 type Granter struct {
 	cfg    GranterConfig
 	fence  Fence             // the last that was given
+	sure   Fence             // the highest that is on the disk
 	used   map[Kind]Quantity // by holds and leases, and what is being written
 	asks   map[channel.ID]*ask
 	queue  []*ask // who waits, in order
@@ -97,7 +98,7 @@ func NewGranter(cfg GranterConfig, now time.Duration, journal Recovered) (*Grant
 		return nil, fmt.Errorf("manager %s: %w", cfg.Name, err)
 	}
 	g := &Granter{
-		cfg: cfg.withDefaults(), fence: journal.Fence,
+		cfg: cfg.withDefaults(), fence: journal.Fence, sure: journal.Fence,
 		used: map[Kind]Quantity{}, asks: map[channel.ID]*ask{}, leases: map[Fence]*granted{}, keys: map[key]*granted{}, counts: map[string]int{},
 	}
 	g.settled = now + max(g.cfg.Settle, 0)

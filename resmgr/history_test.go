@@ -302,6 +302,10 @@ func (h *history) trouble(n *rigNode) {
 		h.cut[[2]string{n.name, other.name}] = true
 	case 1, 6:
 		clear(h.cut)
+	case 7:
+		if n.id != 0 && other.id != 0 {
+			h.report(n, other)
+		}
 	case 2:
 		if n != other && other.id != 0 {
 			h.peerGone(n, other.id) // it is not
@@ -481,6 +485,9 @@ func (h *history) account(m *rigManager) {
 		for _, x := range a {
 			sums[x.Kind] += x.Quantity
 		}
+	}
+	if m.behind != "" && !h.copied {
+		h.fatal("%s: %s, and is none", m.name, m.behind)
 	}
 	requests := map[key]bool{}
 	for _, l := range m.leases {
