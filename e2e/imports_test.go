@@ -31,7 +31,8 @@ var importTable = map[string]imports{
 	"channel/channeltest": {
 		ours: []string{"channel", "channel/link", "channel/registry", "channel/memnet"},
 	},
-	"filters": {ours: []string{"channel"}},
+	"filters":         {ours: []string{"channel"}},
+	"filters/dynamic": {ours: []string{"channel", "filters"}},
 	"balancer": {
 		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
 		modules: []string{httpguts, httpsfv},
