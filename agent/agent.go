@@ -18,7 +18,6 @@ import (
 	"kecho/channel"
 	"kecho/channel/link"
 	"kecho/channel/registry"
-	"kecho/filters"
 	"kecho/resmgr/monitor/host"
 )
 
@@ -227,9 +226,9 @@ func (a *Agent) makeBalancer() (err error) {
 	a.balancer, err = balancer.New(balancer.Config{
 		Name: a.cfg.Name, Upstream: a.cfg.Upstream, Data: a.data,
 		Dial:   a.cfg.Network.Dial,
-		Policy: a.cfg.core(),
-		RTT:    a.links.RTT,
-		Trust:  a.cfg.Trust, Timeout: a.cfg.Timeout, Logger: a.log,
+		Policy: a.cfg.core(), Zone: a.cfg.Zone,
+		RTT:   a.links.RTT,
+		Trust: a.cfg.Trust, Timeout: a.cfg.Timeout, Logger: a.log,
 		DeadlineHeader: a.cfg.DeadlineHeader, IgnorePriority: a.cfg.IgnorePriority,
 		Load: a.load.hear,
 		Observe: func(route balancer.Route, status int, took time.Duration) {
@@ -243,7 +242,7 @@ func (a *Agent) makeBalancer() (err error) {
 	if _, err := a.monitor.SubscribeInline(channel.Match{Type: loadReport}, a.hearReport); err != nil {
 		return err
 	}
-	return a.node.Describe(filters.Name.Of(a.cfg.Name))
+	return a.describeStanding()
 }
 
 func (a *Agent) runGossip(ctx context.Context) error {

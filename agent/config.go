@@ -72,16 +72,23 @@ type Config struct {
 	// QueueAge is how long the oldest waiting request may have waited before
 	// new ones are refused. Zero: 500 ms.
 	QueueAge time.Duration
-	// Policy is how requests find a server: auto, offers, push, none or paper;
-	// docs/operate.md says what each does. Zero: auto.
+	// Policy is how requests find a server: auto, offers, push, none, paper, race,
+	// hedge or speculative; docs/operate.md says what each does. Zero: auto.
 	Policy string
 	// ForwardAfter is how long a request waits for a local place before the
-	// policy paper moves it. Zero: 2.5 s.
+	// policy paper moves it (zero: 2.5 s), or how long one may take until hedge
+	// has a second server begin it (zero: longer than 95 % take).
 	ForwardAfter time.Duration
-	// Copies is how many peers get a request by the policy paper; the first
-	// answer wins. Only requests that may be repeated are ever copied. Zero: 1;
-	// at most 3.
+	// Copies is how many servers work on one request, of those that may be
+	// repeated: peers by the policy paper (zero: 1), with this node's own among
+	// them by race and hedge (zero: 2). The first answer wins. At most 3.
 	Copies int
+	// Weight is how often peers pick this node beside others that are like it,
+	// 0.1 to 10; at 0 it takes nothing. Nil: 1.
+	Weight *float64
+	// Zone is where the node is: peers of the same zone are preferred. Zero: in
+	// none.
+	Zone string
 	// Overflow are conditions, with commas between them, while one of which
 	// holds requests go to peers that have room although there are places
 	// here, such as "cpu > 0.85 cancel < 0.7": package monitor has the form.

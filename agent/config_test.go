@@ -54,6 +54,11 @@ func TestValidate(t *testing.T) {
 		{"copies for nobody", func(c *Config) { c.Copies = 2 }, "--copies 2 goes with --policy paper"},
 		{"a wait for nobody", func(c *Config) { c.ForwardAfter = time.Second }, "--forward-after 1s goes with --policy paper"},
 		{"a policy that is none", func(c *Config) { c.Policy = "best" }, `--policy "best": want one of auto, offers, push, none, paper`},
+		{"a race of one", func(c *Config) { c.Policy, c.Copies = "race", 1 }, "--copies 1 is no race"},
+		{"a hedge after a while", func(c *Config) { c.Policy, c.Copies, c.ForwardAfter = "hedge", 2, time.Second }, ""},
+		{"a weight of nothing", func(c *Config) { c.Weight = new(float64) }, ""},
+		{"a weight below 0", func(c *Config) { w := -1.0; c.Weight = &w }, "--weight -1: want 0.1 to 10"},
+		{"a zone that does not fit", func(c *Config) { c.Zone = strings.Repeat("z", 65) }, "--zone"},
 		{"a wait beyond the timeout", func(c *Config) { c.Policy, c.ForwardAfter = "paper", time.Minute }, "no request would ever be forwarded"},
 		{"two conditions", func(c *Config) {
 			c.Overflow = "cpu > 0.85 cancel < 0.7, rate(load1, 10s) > 5 cancel < 1,leaky(throttled, 0.1/s) > 0.5 cancel < 0.1"

@@ -8,17 +8,31 @@ import (
 	"time"
 
 	"kecho/balancer/policy"
+	"kecho/channel"
+	"kecho/filters"
 )
 
 // policies are the names that Config.Policy can have, in the order in which
 // they are shown.
-var policies = []string{"auto", "offers", "push", "none", "paper"}
+var policies = []string{"auto", "offers", "push", "none", "paper", "race", "hedge", "speculative"}
 
 // Who heeds Config.Copies and Config.ForwardAfter.
 var (
-	copying  = []string{"paper"}
-	delaying = []string{"paper"}
+	copying  = []string{"paper", "race", "hedge"}
+	delaying = []string{"paper", "hedge"}
 )
+
+// describeStanding says of the node what its operator says of it.
+func (a *Agent) describeStanding() error {
+	attrs := []channel.Attr{filters.Name.Of(a.cfg.Name)}
+	if w := a.cfg.Weight; w != nil {
+		attrs = append(attrs, filters.Weight.Of(*w))
+	}
+	if a.cfg.Zone != "" {
+		attrs = append(attrs, filters.Zone.Of(a.cfg.Zone))
+	}
+	return a.node.Describe(attrs...)
+}
 
 // core is how the balancer's core is to decide.
 func (c Config) core() policy.Config {
@@ -40,13 +54,18 @@ func (c Config) validatePolicy() error {
 		}
 	}
 	check(c.Copies >= 0 && c.Copies <= 3, "--copies %d: want 1, 2 or 3", c.Copies)
+	check(c.Copies != 1 || c.Policy == "paper", "--copies 1 is no %s: want 2 or 3", c.Policy)
 	check(c.Copies == 0 || slices.Contains(copying, c.Policy),
 		"--copies %d goes with --policy %s: %s sends a request to one server", c.Copies, strings.Join(copying, " or "), c.Policy)
 	check(c.ForwardAfter >= 0, "--forward-after %v: want 0 or more", c.ForwardAfter)
 	check(c.ForwardAfter == 0 || slices.Contains(delaying, c.Policy),
-		"--forward-after %v goes with --policy %s: %s has requests move at once", c.ForwardAfter, strings.Join(delaying, " or "), c.Policy)
+		"--forward-after %v goes with --policy %s: %s has requests move when they must", c.ForwardAfter, strings.Join(delaying, " or "), c.Policy)
 	check(c.Timeout <= 0 || max(c.ForwardAfter, c.usualAfter()) < c.Timeout,
 		"--forward-after %v is not below --timeout %v: no request would ever be forwarded", max(c.ForwardAfter, c.usualAfter()), c.Timeout)
+	if w := c.Weight; w != nil {
+		check(*w == 0 || *w >= filters.MinWeight && *w <= filters.MaxWeight, "--weight %v: want 0.1 to 10, or 0 to take nothing of peers", *w)
+	}
+	check(len(c.Zone) <= channel.MaxName, "--zone %.80q: want at most %d bytes", c.Zone, channel.MaxName)
 	return errors.Join(errs...)
 }
 

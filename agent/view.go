@@ -140,7 +140,7 @@ func (a *Agent) snapshot() metrics.Snapshot {
 		},
 		DuplicatesDropped: s.Duplicates, Cancels: s.Cancels, Control: s.Control, Wasted: s.WastedTime,
 		Moves: map[string]uint64{
-			"offer": s.Offers, "claim": s.Claims, "late_claim": s.LateClaims, "grant": s.Grants, "push": s.Pushes, "refusal": s.Refused,
+			"offer": s.Offers, "claim": s.Claims, "late_claim": s.LateClaims, "grant": s.Grants, "push": s.Pushes, "refusal": s.Refused, "copy": s.Copies, "backup": s.Backups,
 		},
 		Members: gossip.Peers[registry.Alive], RejoinAttempts: uint64(gossip.Rejoins),
 	}

@@ -30,6 +30,8 @@ type Config struct {
 	// Policy is the core's configuration; it must pass its Check. Its Timeout,
 	// Silence and PerPeer are those below.
 	Policy policy.Config
+	// Zone is this node's; peers of the same are preferred. Zero: it is in none.
+	Zone string
 	// Timeout is how long a request may take, from its arrival, until the head
 	// of its answer. A body that is still being sent extends it: it counts from
 	// the body's last byte then. Zero: 30 s.
@@ -133,7 +135,7 @@ func New(cfg Config) (*Balancer, error) {
 		b.self = cfg.Data.NextID().Source
 	}
 	cfg.Policy.Timeout, cfg.Policy.Silence, cfg.Policy.PerPeer = cfg.Timeout, cfg.Silence, cfg.PerPeer
-	b.desk = newDesk(cfg.Policy)
+	b.desk = newDesk(cfg.Policy, cfg.Zone)
 	b.desk.errands, b.desk.rtt = b.runErrands, cfg.RTT
 	b.base, b.stop = context.WithCancelCause(context.Background())
 	var err error

@@ -9,8 +9,12 @@ import (
 	"kecho/filters"
 )
 
-// maxParts is how many peers have one request at once at most.
-const maxParts = 8
+// maxParts is how many peers have a request in one try at most: one that has no
+// copies goes to a few at most, one after the other.
+const (
+	maxParts  = 4
+	moreParts = 16
+)
 
 // call is one request of this node's clients that peers have: one try, under an
 // id of its own, so that what a former try's peer says late is never taken for
@@ -19,6 +23,7 @@ type call struct {
 	id     channel.ID
 	number uint64   // of the request
 	epoch  uint32   // of the try
+	most   int      // how many peers may have it
 	in     *inflow  // the answer's body
 	out    *outflow // credit for the request's body
 	news   chan news
@@ -90,7 +95,7 @@ func (cs *calls) add(c *call) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.running {
-		c.news = make(chan news, 2*maxParts+2)
+		c.news = make(chan news, 2*c.most+2)
 		cs.byID[c.id] = c
 	}
 	return cs.running
@@ -121,7 +126,7 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	if c == nil {
 		return sinks[:0]
 	}
-	sinks = sinks[:min(len(sinks), maxParts-len(c.asked))]
+	sinks = sinks[:min(len(sinks), c.most-len(c.asked))]
 	for i := range sinks {
 		c.asked = append(c.asked, part{node: sinks[i].Node})
 	}

@@ -30,6 +30,7 @@ func (b *Balancer) carry(j *job) {
 // finished leaves nothing of a request behind.
 func (b *Balancer) finished(j *job) {
 	b.endCall(j)
+	b.stopHere(j)
 	if !j.settled {
 		b.desk.quit(j)
 	}
@@ -42,12 +43,24 @@ func (b *Balancer) listen(j *job) {
 	if j.call != nil {
 		fresh = j.call.news
 	}
+	var served chan struct{}
+	if j.here != nil {
+		served = j.here.done
+	}
 	ctx := j.waiting()
 	select {
 	case <-j.told:
+	case <-served:
+		b.besideOver(j)
 	case n := <-fresh:
 		b.hear(j, n)
 	case <-ctx.Done():
+		if j.here != nil && !b.desk.close(j) {
+			<-served // its answer is being written
+			b.besideOver(j)
+			return
+		}
+		b.stopHere(j)
 		err := context.Cause(ctx)
 		if c := j.call; c != nil {
 			b.cancel(c)
@@ -74,6 +87,11 @@ func (b *Balancer) hearAll(j *job) {
 func (b *Balancer) obey(j *job, order policy.Effect) {
 	switch order.Do {
 	case policy.DoStart:
+		if b.copies(j) && b.again(j) {
+			b.endOther(j, order.Message.Epoch)
+			b.beside(j)
+			return
+		}
 		b.endCall(j)
 		b.again(j)
 		b.local(j)
@@ -87,6 +105,8 @@ func (b *Balancer) obey(j *job, order policy.Effect) {
 		} else if b.again(j) {
 			b.grant(j, order)
 		}
+	case policy.DoAbort:
+		b.stopHere(j)
 	case policy.DoShed:
 		j.over = true
 		b.count.shed.Add(1)

@@ -44,12 +44,12 @@ type submission struct {
 	left   []errand         // what it said then, to be done when the event is on its way
 }
 
-func newDesk(cfg policy.Config) *desk {
+func newDesk(cfg policy.Config, zone string) *desk {
 	d := &desk{
 		began: time.Now(), wake: make(chan struct{}, 1), core: policy.NewCore(cfg),
 		present: make(map[channel.NodeID]bool), opened: make(map[channel.ID]*submission),
 	}
-	d.chooser = choice.New(choice.Config{Core: d.core})
+	d.chooser = choice.New(choice.Config{Core: d.core, Zone: zone})
 	return d
 }
 
@@ -93,8 +93,9 @@ func (d *desk) settleLocked() (left []errand) {
 	return left
 }
 
+// isOffer reports whether e is an offer without the request.
 func isOffer(e *policy.Effect) bool {
-	return e.Do == policy.DoSubmit && e.Message.Kind == policy.Offer
+	return e.Do == policy.DoSubmit && e.Message.Kind == policy.Offer && !e.Message.Tied
 }
 
 // run tells the core when a time has come that it waits for, until ctx is done.
@@ -159,6 +160,7 @@ func (d *desk) count(s *Stats) {
 	s.State, s.Overflowed, s.NoPeer, s.Retries = d.core.State(), d.overflowed, d.untaken, n.Lost
 	s.Displaced, s.Early = n.Displaced, n.Early
 	s.Offers, s.Grants, s.Pushes, s.Control, s.CopiesSilent = n.Offered, n.Granted, n.Pushed, n.Control, n.Silent
+	s.Copies, s.Backups = n.Copied, n.Hedged
 }
 
 // report is what this node says of itself, and whether it drains.

@@ -11,7 +11,9 @@
 // the data channel; the first to claim it is granted it. Or it is pushed to one
 // that may refuse it. The owner's side of what a peer then has is a call, the
 // peer's an exchange. A call is one try; a request that is tried again is
-// another call.
+// another call. Where the policy has copies, several servers work on one try,
+// this node's among them (beside.go); the first answer wins, the others are
+// cancelled.
 //
 // A request may be repeated, that is begun a second time after a first server
 // may have begun it, if its method is idempotent (RFC 9110 §9.2.2) or it has an

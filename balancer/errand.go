@@ -28,6 +28,7 @@ const (
 	toBegin                      // a peer's request has a place
 	toQueue                      // it waits for one
 	toRefuse                     // it has none
+	toTake                       // it has begun, and its owner waits to hear that
 	toAbort                      // it is not needed any more
 	toForget                     // it was not begun, and will not be
 )
@@ -70,6 +71,9 @@ func addErrand(left []errand, e *policy.Effect) []errand {
 		case policy.Refuse:
 			return append(left, errand{do: toRefuse, x: x})
 		}
+		if m.Tied {
+			return append(left, errand{do: toTake, x: x})
+		}
 		return left // it has begun: it says so itself, or its answer does
 	}
 	return append(left, word)
@@ -93,6 +97,8 @@ func (b *Balancer) runErrands(all []errand) {
 		case toRefuse:
 			b.count.refused.Add(1)
 			b.submit(e.x.id, typeBusy, nil)
+		case toTake:
+			b.submit(e.x.id, typeTaken, packAmount(e.x.in.window))
 		case toAbort:
 			e.x.cancel(errCanceled)
 		case toForget:

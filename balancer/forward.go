@@ -68,14 +68,15 @@ func (b *Balancer) sent(j *job, to channel.NodeID, err error) {
 // that has the request. There is no event when no peer can have it, and no call
 // when there are no calls any more.
 func (b *Balancer) openCall(j *job, m *policy.Message) (*call, *channel.Event) {
-	if j.call != nil && j.call.epoch != m.Epoch {
-		b.endCall(j)
-	}
+	b.endOther(j, m.Epoch)
 	if j.call == nil {
 		c := &call{id: b.data.NextID(), number: m.ID, epoch: m.Epoch, out: newOutflow(0), upload: newUpload(j.payload.rest, j.payload.length, j.r)}
 		c.in = newInflow(windowFor(b.calls.len()), func(n int) {
 			_ = b.give(j.r.Context(), channel.Event{Type: typeCredit, Re: c.id, Body: packAmount(n)}) // else the peer is out of reach
 		})
+		if c.most = maxParts; b.cfg.Policy.Mode > policy.Stay {
+			c.most = moreParts
+		}
 		if !b.calls.add(c) {
 			return nil, nil
 		}
@@ -96,7 +97,7 @@ func (b *Balancer) requestBody(j *job, m *policy.Message) ([]byte, error) {
 		Method: j.r.Method, Target: j.target, Host: j.r.Host,
 		Length: j.payload.length, Window: int64(j.call.in.window),
 		Epoch: int64(m.Epoch), Age: m.Age.Microseconds(), MaxWait: m.MaxWait.Microseconds(),
-		Claimed: m.Kind == policy.Grant, Class: int64(m.Class),
+		Claimed: m.Kind == policy.Grant, Class: int64(m.Class), Offered: m.Kind == policy.Offer, Tied: m.Tied,
 	}
 	for name := range j.r.Trailer {
 		if trailerField(name) {
@@ -126,6 +127,7 @@ func (b *Balancer) hear(j *job, n news) {
 		b.startUpload(c, n, j)
 	case typeAnswer:
 		if b.desk.answered(j, n.from, c.epoch) {
+			b.stopHere(j)
 			b.answer(j, c, n)
 		} // else it is recalled: that order is on its way
 	case typeBroken:
@@ -255,6 +257,13 @@ func (b *Balancer) lostPeer(j *job, n news) error {
 	}
 	b.lines.lost.log(b.log, slog.LevelInfo, "a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", err)
 	return err
+}
+
+// endOther ends the try that peers have if it is not of that epoch.
+func (b *Balancer) endOther(j *job, epoch uint32) {
+	if j.call != nil && j.call.epoch != epoch {
+		b.endCall(j)
+	}
 }
 
 // endCall ends the try that peers have, if there is one: what comes for it from

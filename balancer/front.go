@@ -36,11 +36,13 @@ type job struct {
 	// repeated says that it was logged that it is begun again.
 	repeated bool
 	call     *call // the try that peers have; nil: none has it
+	here     *here // what the web server does beside; nil: nothing
 	ctx      context.Context
 	release  func() // ends ctx
 
 	request policy.Request  // guarded by desk.mu
 	orders  []policy.Effect // guarded by desk.mu
+	closed  bool            // no answer of the web server is wanted; guarded by desk.mu
 	told    chan struct{}   // one token: there are orders; nil: nobody waits for one; guarded by desk.mu
 	asked   bool            // it was to go to peers; guarded by desk.mu
 	given   bool            // it went, or it is known that none took it; guarded by desk.mu
@@ -122,6 +124,9 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.carry(j)
 }
 
+// maxLight is how large a body may be that travels with an offer.
+const maxLight = 16 << 10
+
 // headBytes is about what the head of a request takes in memory.
 const headBytes = 2 << 10
 
@@ -130,6 +135,7 @@ func (b *Balancer) register(j *job, movable bool) {
 	whole := j.payload.kept()
 	j.request = policy.Request{
 		Movable: movable, Repeatable: whole && isRepeatable(j.r), Large: !whole && j.payload.length != 0,
+		Light: whole && len(j.payload.whole) <= maxLight,
 		Bytes: int64(len(j.payload.whole)) + headBytes, Timeout: time.Until(j.deadline), Data: j,
 	}
 	if !b.cfg.IgnorePriority {

@@ -39,7 +39,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 		out.body, out.trailer = sent, sent.trailer
 		defer sent.end(w)
 	}
-	hints := &early{w: w, mute: !r.ProtoAtLeast(1, 1) || r.Header["Expect"] != nil}
+	hints := &early{w: w, mute: out.wins != nil || !r.ProtoAtLeast(1, 1) || r.Header["Expect"] != nil}
 	out.early = hints.pass
 	ctx, cancel := u.watched(r.Context(), sent, out)
 	defer cancel(nil)
@@ -61,6 +61,9 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 		_ = res.Body.Close() // it ends what is left of the exchange
 	}()
 	out.took = time.Since(start)
+	if out.wins != nil && !out.wins() {
+		return errBeaten
+	}
 	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", out.took))
 	switch {
 	case res.StatusCode != http.StatusSwitchingProtocols:

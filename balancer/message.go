@@ -62,6 +62,8 @@ type requestHead struct {
 	MaxWait int64    // how long it may wait at the peer, in microseconds, if it was not claimed
 	Claimed bool     // it is the answer to a claim
 	Class   int64    // how urgent; see policy.Class
+	Tied    bool     // others have it too, and who begins it says so at once
+	Offered bool     // begin it when there is a place, without a claim; tied only
 }
 
 // message is what the core is told of a request that came as e.
@@ -73,8 +75,11 @@ func (h *requestHead) message(e *channel.Event) policy.Message {
 	if e.Re.IsZero() { // it names itself
 		m.ID = e.ID.Seq
 	}
-	if h.Claimed {
+	switch m.Tied = h.Tied; {
+	case h.Claimed:
 		m.Kind = policy.Grant
+	case h.Offered && h.Tied:
+		m.Kind = policy.Offer
 	}
 	return m
 }

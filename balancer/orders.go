@@ -30,6 +30,9 @@ func (d *desk) countLocked(j *job, e *policy.Effect) {
 // of things about one request.
 func (d *desk) orderLocked(j *job, e *policy.Effect) {
 	d.countLocked(j, e)
+	if e.Do == policy.DoStart {
+		e.Message.Epoch = e.Request.Epoch()
+	}
 	j.orders = append(j.orders, *e)
 	if j.told != nil {
 		select {
@@ -97,6 +100,29 @@ func (d *desk) answered(j *job, from channel.NodeID, epoch uint32) (wanted bool)
 	return wanted
 }
 
+// beats says that the head of this node's web server's answer is here; it
+// reports false when it is not wanted any more.
+func (d *desk) beats(j *job) (wanted bool) {
+	d.step(func(now time.Duration, out []policy.Effect) []policy.Effect {
+		if wanted = !j.closed && d.core.Awaits(&j.request, 0, j.request.Epoch()); !wanted {
+			return out
+		}
+		j.closed = true
+		return d.core.Answered(now, &j.request, 0, out)
+	})
+	return wanted
+}
+
+// close has no answer of this node's web server be wanted; false when one has
+// come already, and is the client's.
+func (d *desk) close(j *job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first := !j.closed
+	j.closed = true
+	return first
+}
+
 // unanswered says that a peer has no answer, although it may have begun.
 func (d *desk) unanswered(j *job, from channel.NodeID, epoch uint32) {
 	d.step(func(now time.Duration, out []policy.Effect) []policy.Effect {
@@ -148,5 +174,5 @@ func (d *desk) wants(from channel.NodeID, number uint64, epoch uint32) bool {
 func (d *desk) has(x *exchange) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return x.known
+	return x.known || d.core.Keeps(policy.Peer(x.owner), x.number, x.epoch, x)
 }

@@ -75,6 +75,8 @@ type Stats struct {
 	LateClaims uint64 // received when their request was not waiting any more
 	Grants     uint64 // of claims
 	Pushes     uint64 // to peers that had not claimed
+	Copies     uint64 // beside the first place that a request was sent to
+	Backups    uint64 // of them, for what took long
 	Control    uint64 // all messages sent that carry no request
 
 	// Requests sent to peers, granted or pushed, and what came of them.

@@ -102,6 +102,9 @@ type outgoing struct {
 	// serve. It is what a service takes: how long the client reads on is no
 	// matter of the server's.
 	took time.Duration
+	// wins is asked when the head of the answer is there, by serve: false when
+	// it is not wanted any more. nil: it is.
+	wins func() bool
 }
 
 // newUpstream checks cfg. It starts nothing.

@@ -20,7 +20,7 @@
 //	kecho_threshold_messages_total{result}        crossings with an event or a webhook: told, failed, dropped
 //	kecho_copies_total{result}                    what became of each copy sent to a peer
 //	kecho_duplicates_dropped_total                answers that came second
-//	kecho_moves_total{how}                        offers, claims, late claims, grants, pushes, refusals
+//	kecho_moves_total{how}                        offers, claims, late claims, grants, pushes, refusals, copies, backups
 //	kecho_control_messages_total                  sent before requests moved, and about them
 //	kecho_wasted_seconds_total                    of the web server, for peers in vain
 //	kecho_cancels_total                           cancels sent to peers

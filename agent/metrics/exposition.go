@@ -23,7 +23,7 @@ var (
 	copiesDesc     = desc("copies_total", "Copies sent to peers, by what became of them.", "result")
 	duplicatesDesc = desc("duplicates_dropped_total", "Answers of peers that were dropped because another came first.")
 	cancelsDesc    = desc("cancels_total", "Cancels sent to peers.")
-	movesDesc      = desc("moves_total", "What agents said to each other before requests moved: offers, one to each peer, claims sent, late_claims received that found nothing waiting, grants of claims, pushes to peers that had not claimed, refusals of what peers sent.", "how")
+	movesDesc      = desc("moves_total", "What agents said to each other before requests moved: offers, one to each peer, claims sent, late_claims received that found nothing waiting, grants of claims, pushes to peers that had not claimed, refusals of what peers sent, copies of requests beside the first, backups among them.", "how")
 	controlDesc    = desc("control_messages_total", "Messages of the policy sent that carry no request.")
 	wastedDesc     = desc("wasted_seconds_total", "Time that the web server worked on requests of peers that nobody needed any more.")
 	peerLoadDesc   = desc("peer_load", "Load that a peer last reported; 1 is full.", "peer")

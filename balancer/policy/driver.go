@@ -39,3 +39,10 @@ func (c *Core) Offered(p Peer, number uint64, epoch uint32) bool {
 	r := c.own[number]
 	return r != nil && r.epoch == epoch && r.phase == queued && slices.Contains(r.asked, p)
 }
+
+// Keeps reports whether data is what came with the peer's request that is called
+// so, and that waits here.
+func (c *Core) Keeps(p Peer, number uint64, epoch uint32, data any) bool {
+	g := c.guests[guestName{p, number, epoch}]
+	return g != nil && g.Data == data
+}

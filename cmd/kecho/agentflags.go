@@ -38,8 +38,10 @@ func agentFlags() []cli.Flag {
 		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
 		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard, 1024 or more", Usage: "requests that wait here at most"},
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
-		&cli.StringFlag{Name: "policy", EnvVars: env("policy"), Value: "auto", Usage: "`NAME` of how requests find a server: auto, offers, push, none or paper"},
-		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), DefaultText: "2.5s", Usage: "how long a request waits here before --policy paper moves it"},
+		&cli.StringFlag{Name: "policy", EnvVars: env("policy"), Value: "auto", Usage: "`NAME` of how requests find a server: auto, offers, push, none, paper, race, hedge or speculative"},
+		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), DefaultText: "the policy's", Usage: "how long a request waits here before --policy paper moves it, or takes until --policy hedge has another server begin it"},
+		&cli.Float64Flag{Name: "weight", EnvVars: env("weight"), Value: 1, Usage: "how often peers pick this node beside others like it, 0.1 to 10; 0: never"},
+		&cli.StringFlag{Name: "zone", EnvVars: env("zone"), Usage: "`NAME` of where the node is; peers of the same zone are preferred"},
 		&cli.StringSliceFlag{Name: "overflow", EnvVars: env("overflow"), Usage: "`CONDITION` while which requests go to peers that have room, such as 'cpu > 0.85 cancel < 0.7'; may be repeated"},
 		&cli.GenericFlag{Name: "threshold", EnvVars: env("threshold"), Value: new(texts), Usage: "`CONDITION [do ACTION...]` to watch, with actions overflow, event=CHANNEL/TYPE and webhook=URL; may be repeated"},
 		&cli.StringFlag{Name: "load-url", EnvVars: env("load-url"), Usage: "`URL` that says how busy the application is: a number, or ORCA as text or JSON"},
@@ -51,7 +53,7 @@ func agentFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "tag", EnvVars: env("tag"), Usage: "`NAME=VALUE` for who selects nodes to lease from, such as zone=a; may be repeated"},
 		&cli.StringFlag{Name: "state-dir", EnvVars: env("state-dir"), Usage: "`DIRECTORY` where leases are kept over a restart, such as /var/lib/kecho; it is made"},
 		&cli.BoolFlag{Name: "ephemeral", EnvVars: env("ephemeral"), Usage: "leases are forgotten at a restart, and this is meant"},
-		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), DefaultText: "1", Usage: "peers that get the same request by --policy paper, if it may be repeated; the first answer wins"},
+		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), DefaultText: "the policy's", Usage: "servers that work on one request by --policy paper, race or hedge, if it may be repeated; the first answer wins"},
 		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins; a body that is still being sent extends it"},
 		&cli.StringFlag{Name: "deadline-header", EnvVars: env("deadline-header"), Usage: "`NAME` of a header in which clients say how long they wait: milliseconds, or with a unit, such as 1.5s"},
 		&cli.BoolFlag{Name: "ignore-priority", EnvVars: env("ignore-priority"), Usage: "have the clients' Priority header (RFC 9218) play no part"},
@@ -100,6 +102,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 	if err != nil {
 		return agent.Config{}, err
 	}
+	weight := c.Float64("weight")
 	return agent.Config{
 		Name: name, Cluster: c.String("cluster"), Upstream: c.String("upstream"),
 		Listen: c.String("listen"), Admin: c.String("admin"), Socket: c.String("socket"), Bind: c.String("bind"),
@@ -108,7 +111,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		TLSCert: c.String("tls-cert"), TLSKey: c.String("tls-key"),
 		Insecure:  c.Bool("insecure"),
 		SoftLimit: soft, LearnLimit: learn, SoftLimitMax: c.Int("soft-limit-max"), HardLimit: c.Int("hard-limit"), Queue: c.Int("queue"),
-		QueueAge: c.Duration("queue-age"), Policy: c.String("policy"), ForwardAfter: c.Duration("forward-after"),
+		QueueAge: c.Duration("queue-age"), Policy: c.String("policy"), Weight: &weight, Zone: c.String("zone"), ForwardAfter: c.Duration("forward-after"),
 		// Repeated ones make one list, and so does one that was cut at commas.
 		Overflow:   strings.Join(c.StringSlice("overflow"), ", "),
 		Thresholds: c.Generic("threshold").(*texts).all,
