@@ -18,10 +18,12 @@ const (
 	KeepNewest
 )
 
-// item is what waits for a handler: an event, or a correlated set of them.
+// item is what a handler is called for: an event, a correlated set of them, or
+// a time that has passed, which does not wait in the queue.
 type item struct {
 	event *Event
 	set   []*Event
+	time  Timeout
 	key   string        // with KeepNewest
 	size  int           // bytes
 	since time.Duration // when it began to wait, from Node.start

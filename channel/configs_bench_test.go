@@ -3,6 +3,7 @@ package channel_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"kecho/channel"
 )
@@ -74,6 +75,9 @@ func BenchmarkSubscribe(b *testing.B) {
 // by each way to subscribe.
 func BenchmarkConfigurations(b *testing.B) {
 	nothing := func(*channel.Event) {}
+	sets := func([]*channel.Event) {}
+	elapsed := func(channel.Timeout) {}
+	either := [][]channel.Match{{{Type: "request"}, {Type: "answer"}}}
 	one := func(*channel.Event, []channel.Sink) []channel.Sink { return nil }
 	in := frames(b)[0]
 	for _, c := range []struct {
@@ -88,6 +92,9 @@ func BenchmarkConfigurations(b *testing.B) {
 		{"queue", nil, channel.SubscriptionConfig{Handler: nothing}},
 		{"queue, drop oldest", nil, channel.SubscriptionConfig{Handler: nothing, WhenFull: channel.DropOldest}},
 		{"queue, keep newest", nil, channel.SubscriptionConfig{Handler: nothing, WhenFull: channel.KeepNewest}},
+		{"inline, watchdog", nil, channel.SubscriptionConfig{Handler: nothing, Inline: true, Silence: time.Minute, Elapsed: elapsed}},
+		{"inline, correlation", nil, channel.SubscriptionConfig{All: either, Together: sets, Inline: true}},
+		{"queue, correlation", nil, channel.SubscriptionConfig{All: either, Together: sets}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			_, ch, _, r := stage(b, 1, 1)

@@ -27,8 +27,10 @@
 //	id, err := work.Submit(ctx, channel.Event{Type: "job", Body: body})
 //
 // SubscribeWith has the rules that a subscription may need beside: a priority,
-// the bound of its queue and what happens when it is full. Who sets none of
-// them does not pay for them.
+// the bound of its queue and what happens when it is full; a correlation, which
+// hands over sets of events that satisfy its terms together; an interval and a
+// watchdog. They are TAO's ("The Design and Performance of a Real-time CORBA
+// Event Service", 4.2). Who sets none of them does not pay for them.
 //
 // Read event.go and attr.go first, then channel.go from Submit to receive,
 // then peers.go, where frames arrive. spec.md is what travels.
@@ -45,8 +47,8 @@
 //
 // Every method of Node, Channel and Subscription may be called by any
 // goroutine, inside handlers, filters and callbacks too. Run owns all
-// goroutines: those of the links and the registry, and one for each
-// subscription whose queue is not empty. Nothing is handled before Run but by
+// goroutines: those of the links and the registry, one for the timeouts of all
+// subscriptions, and one for each subscription whose queue is not empty. Nothing is handled before Run but by
 // inline handlers.
 //
 // Filters and inline handlers run on the goroutine that submits or on the
@@ -57,8 +59,8 @@
 // or the new one.
 //
 // The locks are, in this order, Node.mu (who is there), Channel.mu (who
-// watches), and those of the notifiers, the subscriptions and the workers,
-// which are taken last and one at a time.
+// watches), and those of the notifiers and the subscriptions, and of the
+// workers and the timers, which are taken last and one at a time.
 //
 // # Limits
 //

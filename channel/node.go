@@ -37,6 +37,7 @@ type Node struct {
 	watching notifier // makes the calls of Watch
 	telling  notifier // tells registry and peers what is open here
 	workers  workers
+	timers   timers // of subscriptions
 	stopped  atomic.Bool
 	scratch  sync.Pool // of *scratch
 
@@ -58,6 +59,7 @@ func New(cfg Config) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	n.timers.wake = make(chan struct{}, 1)
 	n.scratch.New = func() any { return new(scratch) }
 	n.channels.Store(&map[string]*Channel{})
 	n.peers.Store(&map[NodeID]*peer{})
@@ -90,6 +92,7 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 	}
 	n.startWorkers()
+	wg.Go(func() { n.timers.run(ctx, n.elapsed) })
 	if n.links != nil {
 		run("serve links", func() error { return n.links.Serve(ctx, receiver{n}) })
 	}

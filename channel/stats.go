@@ -29,7 +29,7 @@ type Stats struct {
 	Late      uint64 // dropped because the deadline had passed
 	Filtered  uint64 // received, but the IN-filter left no sink
 	Overrun   uint64 // dropped because a subscription's queue was full
-	Conflated uint64 // dropped because a newer one of the same key took its place
+	Conflated uint64 // dropped because a newer one of the same key, or group of a correlation, took its place
 	Suspended uint64 // dropped because the subscription that they waited for was suspended
 
 	// Waited is how long events waited in subscriptions' queues, from their
@@ -77,7 +77,7 @@ type SubscriptionStats struct {
 
 	Refused   uint64 // dropped on arrival because the queue was full
 	Displaced uint64 // dropped from the full queue for a newer one (DropOldest)
-	Conflated uint64 // dropped because a newer one of the same key took its place
+	Conflated uint64 // dropped because a newer one of the same key, or group, took its place
 	Late      uint64 // dropped because the deadline had passed
 	Suspended uint64 // dropped by Suspend
 

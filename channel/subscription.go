@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,14 +13,16 @@ type Subscription struct {
 	terms    []Match // what the table has it under; at least one, none twice
 	priority Priority
 	channel  *Channel
+	timeouts *timeouts // nil: there are none
 	count    subscriptionCounters
 
 	closed    atomic.Bool // changed under mu
 	suspended atomic.Bool // changed under mu
 
-	mu      sync.Mutex
-	waiting backlog // guarded by mu
-	running bool    // a goroutine is at the queue; guarded by mu
+	mu       sync.Mutex
+	waiting  backlog     // guarded by mu
+	together correlation // guarded by mu
+	running  bool        // a goroutine is at the queue; guarded by mu
 }
 
 // Subscribe calls h for each event that matches, in order, one at a time, on
@@ -54,13 +57,19 @@ func (s *Subscription) Close() {
 func (s *Subscription) drop() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting.clear()
+	s.clearLocked()
 	return !s.closed.Swap(true)
 }
 
+// clearLocked drops what waits and says how many events that were.
+func (s *Subscription) clearLocked() int {
+	s.stopTimeoutsLocked()
+	return s.waiting.clear() + s.together.clear()
+}
+
 // Suspend stops the subscription until Resume. It costs no more than a flag:
-// nothing is queued or handled meanwhile, and what waits for the handler is
-// dropped and counted. A call that is under way is not waited for. When none
+// nothing is queued or handled meanwhile, no timeout passes, and what waits for
+// the handler, or for the rest of its correlation, is dropped and counted. A call that is under way is not waited for. When none
 // of the channel's subscriptions on this node is left that is not suspended,
 // the other nodes are told, and this one is no sink of theirs until one is
 // resumed. Suspending what is suspended or closed does nothing.
@@ -70,7 +79,7 @@ func (s *Subscription) Suspend() {
 		s.mu.Unlock()
 		return
 	}
-	n := uint64(s.waiting.clear())
+	n := uint64(s.clearLocked())
 	s.mu.Unlock()
 	s.count.suspended.Add(n)
 	s.channel.count.suspended.Add(n)
@@ -78,7 +87,7 @@ func (s *Subscription) Suspend() {
 }
 
 // Resume ends Suspend. Events that are submitted from the moment on at which
-// the others have heard of it arrive again. It does nothing to a subscription
+// the others have heard of it arrive again; timeouts count from now. It does nothing to a subscription
 // that is not suspended.
 func (s *Subscription) Resume() {
 	s.mu.Lock()
@@ -86,6 +95,7 @@ func (s *Subscription) Resume() {
 		s.mu.Unlock()
 		return
 	}
+	s.startTimeoutsLocked()
 	s.mu.Unlock()
 	s.channel.interest(0, 1)
 }
@@ -109,6 +119,11 @@ func (s *Subscription) wants(kind int, typ Type, source NodeID) bool {
 
 // deliver hands e to the handler or to its queue.
 func (s *Subscription) deliver(e *Event) {
+	if s.cfg.Together != nil {
+		s.correlate(e)
+		return
+	}
+	s.hear()
 	if !s.cfg.Inline {
 		s.enqueue(e)
 		return
@@ -166,7 +181,7 @@ func (s *Subscription) wake() {
 }
 
 func (s *Subscription) wakeLocked() {
-	if !s.running && len(s.waiting.items) > 0 {
+	if !s.running && (len(s.waiting.items) > 0 || s.passedLocked() != 0) {
 		s.running = s.channel.node.workers.run(s.drain)
 	}
 }
@@ -183,16 +198,25 @@ func (s *Subscription) drain() {
 func (s *Subscription) next() (item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting.items) == 0 || s.channel.node.stopped.Load() {
+	passed := s.passedLocked()
+	if len(s.waiting.items) == 0 && passed == 0 || s.channel.node.stopped.Load() {
 		s.running = false
 		return item{}, false
+	}
+	if passed != 0 {
+		s.timeouts.due[passed] = false
+		return item{time: passed}, true
 	}
 	return s.waiting.take(), true
 }
 
 func (s *Subscription) handle(it *item) {
+	if it.time != 0 {
+		s.cfg.Elapsed(it.time)
+		return
+	}
 	now := time.Now()
-	if e := it.event; !e.Deadline.IsZero() && now.After(e.Deadline) {
+	if it.late(now) {
 		s.count.late.Add(1)
 		s.channel.count.late.Add(1)
 		return
@@ -201,5 +225,18 @@ func (s *Subscription) handle(it *item) {
 	s.count.waited.add(waited)
 	s.channel.count.waited.add(waited)
 	s.handled()
+	if it.set != nil {
+		s.cfg.Together(it.set)
+		return
+	}
 	s.cfg.Handler(it.event)
+}
+
+// late reports whether a deadline has passed: of a set any.
+func (it *item) late(now time.Time) bool {
+	past := func(e *Event) bool { return !e.Deadline.IsZero() && now.After(e.Deadline) }
+	if it.event != nil {
+		return past(it.event)
+	}
+	return slices.ContainsFunc(it.set, past)
 }
