@@ -1,7 +1,9 @@
 package resmgr
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -124,6 +126,9 @@ func (g *Granter) redoEnds(out []Effect) []Effect {
 func (g *Granter) unwritten(now time.Duration, w write, err error, out []Effect) []Effect {
 	if g.broken == "" {
 		g.probe = now + probeEvery
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // what is wrong, and not where on another machine
 	}
 	g.broken = fmt.Sprintf("%.80s", err)
 	r := g.reason(CodeJournal, "its journal cannot be written: "+g.broken)
