@@ -34,7 +34,7 @@ func (b *Balancer) finished(j *job) {
 	if !j.settled {
 		b.desk.quit(j)
 	}
-	j.await(nil, nil)
+	j.awaitNothing()
 }
 
 // listen waits for the next order, or for something new of a peer.

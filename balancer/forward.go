@@ -286,7 +286,7 @@ func (b *Balancer) endCall(j *job) {
 	b.first.Close(c.id)
 	b.chosen.Forget(c.id)
 	if c.uploading && !j.over { // another try: its time counts from the arrival again
-		j.await(nil, nil)
+		j.awaitNothing()
 		b.desk.extend(j, time.Until(j.deadline))
 	}
 }

@@ -231,10 +231,16 @@ func (j *job) keep() error {
 // await has the request's goroutine wait no longer than ctx, which release ends;
 // nil: until the deadline.
 func (j *job) await(ctx context.Context, release func()) {
+	j.awaitNothing()
+	j.ctx, j.release = ctx, release
+}
+
+// awaitNothing lets go of what the goroutine waits by.
+func (j *job) awaitNothing() {
 	if j.release != nil {
 		j.release()
 	}
-	j.ctx, j.release = ctx, release
+	j.ctx, j.release = nil, nil
 }
 
 // waiting is how long the request's goroutine waits for what comes before the

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 )
 
@@ -49,20 +50,23 @@ func TestRefuse(t *testing.T) {
 // TestRespondBeforeTheHead: what fails before the first byte leaves the
 // answer to the caller.
 func TestRespondBeforeTheHead(t *testing.T) {
-	sized := http.Header{"Content-Length": {"5"}, "Content-Encoding": {"gzip"}}
-	broken := errors.New("broken")
-	for name, call := range map[string]func(w http.ResponseWriter) error{
-		"sized": func(w http.ResponseWriter) error { return respond(w, 200, sized, nil, iotest.ErrReader(broken)) },
-		"unsized": func(w http.ResponseWriter) error {
-			return respond(w, 200, http.Header{"A": {"b"}}, nil, iotest.ErrReader(broken))
-		},
-	} {
-		w := httptest.NewRecorder()
-		w.Header().Set("Via", "us")
-		if err := call(w); !errors.Is(err, broken) || errors.Is(err, errCut) || len(w.Header()) != 1 {
-			t.Errorf("%s: %v, head %v", name, err, w.Header())
+	synctest.Test(t, func(t *testing.T) { // an unsized answer waits for its first bytes, by the clock
+		sized := http.Header{"Content-Length": {"5"}, "Content-Encoding": {"gzip"}}
+		broken := errors.New("broken")
+		for name, call := range map[string]func(w http.ResponseWriter) error{
+			"sized": func(w http.ResponseWriter) error { return respond(w, 200, sized, nil, iotest.ErrReader(broken)) },
+			"unsized": func(w http.ResponseWriter) error {
+				return respond(w, 200, http.Header{"A": {"b"}}, nil, iotest.ErrReader(broken))
+			},
+		} {
+			w := httptest.NewRecorder()
+			w.Header().Set("Via", "us")
+			if err := call(w); !errors.Is(err, broken) || errors.Is(err, errCut) || len(w.Header()) != 1 {
+				t.Errorf("%s: %v, head %v", name, err, w.Header())
+			}
 		}
-	}
+	})
+	sized := http.Header{"Content-Length": {"5"}}
 	for _, status := range []int{0, 99, 100, 101, 199, 1000} {
 		w := httptest.NewRecorder()
 		if err := respond(w, status, sized, nil, nil); !errors.Is(err, errBadAnswer) || len(w.Header()) != 0 {
