@@ -31,8 +31,9 @@ var importTable = map[string]imports{
 	"channel/channeltest": {
 		ours: []string{"channel", "channel/link", "channel/registry", "channel/memnet"},
 	},
-	"filters":         {ours: []string{"channel"}},
-	"filters/dynamic": {ours: []string{"channel", "filters"}},
+	"filters":            {ours: []string{"channel"}},
+	"filters/dynamic":    {ours: []string{"channel", "filters"}},
+	"filters/expression": {ours: []string{"channel", "filters", "filters/dynamic"}, modules: []string{exprlang}},
 	"balancer": {
 		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
 		modules: []string{httpguts, httpsfv},
@@ -86,6 +87,7 @@ const (
 	gonum      = "gonum.org/v1/plot"
 	prometheus = "github.com/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
+	exprlang   = "github.com/expr-lang/expr"
 	huma       = "github.com/danielgtaylor/huma/v2"
 )
 

@@ -193,6 +193,25 @@ func TestRuntimeSwapsUnderLoad(t *testing.T) {
 	}
 }
 
+// TestRevisionEnter: what is closed is never entered again.
+func TestRevisionEnter(t *testing.T) {
+	_, p := newRuntime()
+	made, _ := p.Compile(Out, []byte("pass"))
+	rev := &revision{program: made}
+	rev.users.Store(1)
+	if !rev.enter() {
+		t.Fatal("a current revision is not entered")
+	}
+	rev.leave()
+	if p.closed.Load() != 0 {
+		t.Error("closed while it is current")
+	}
+	rev.leave() // the place's share
+	if p.closed.Load() != 1 || rev.enter() {
+		t.Error("a replaced revision is not closed, or is entered")
+	}
+}
+
 func TestRuntimeFallback(t *testing.T) {
 	for f, left := range map[Fallback]int{"": 2, Pass: 2, Drop: 0} {
 		synctest.Test(t, func(t *testing.T) {

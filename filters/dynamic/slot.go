@@ -18,14 +18,20 @@ type slot struct {
 
 // filter is what the channel runs while there is a revision.
 func (s *slot) filter(e *channel.Event, sinks []channel.Sink) []channel.Sink {
+	r := s.enter()
+	if r == nil {
+		return sinks
+	}
+	defer r.leave()
+	return r.run(e, sinks)
+}
+
+// enter is the current revision with its caller inside; nil when there is none.
+func (s *slot) enter() *revision {
 	for {
 		r := s.current.Load()
-		if r == nil {
-			return sinks
-		}
-		if r.enter() {
-			defer r.leave()
-			return r.run(e, sinks)
+		if r == nil || r.enter() {
+			return r
 		}
 		// Replaced and closed since the load: the next one is current.
 	}
