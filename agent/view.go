@@ -162,7 +162,8 @@ func (a *Agent) snapshot() metrics.Snapshot {
 		snap.Channels = append(snap.Channels, metrics.Channel{
 			Name: c.Name(), Submitted: n.Submitted, Arrived: n.Received, BytesOut: n.BytesOut, BytesIn: n.BytesIn,
 			Drops: map[string]uint64{
-				"filtered": n.Filtered, "late": n.Late, "no_sink": n.NoSink, "overrun": n.Overrun, "unsent": n.Unsent,
+				"conflated": n.Conflated, "filtered": n.Filtered, "late": n.Late, "no_sink": n.NoSink,
+				"overrun": n.Overrun, "suspended": n.Suspended, "unasked": n.Unasked, "unsent": n.Unsent,
 			},
 		})
 	}

@@ -22,7 +22,9 @@ type Channel struct {
 	remote atomic.Pointer[[]*peer] // the nodes that have it open, ordered by id
 	subs   table
 	count  counters
-	closed atomic.Bool
+
+	requests requests // of this node that wait for answers
+	closed   atomic.Bool
 
 	idle atomic.Bool // nobody here wants its events: see interest; changed under mu
 
@@ -60,6 +62,13 @@ type scratch struct {
 	attrs Attrs
 	from  []byte
 	frame []byte
+	posting
+}
+
+// posting is what Request and Reply have Submit do beside.
+type posting struct {
+	to    NodeID     // only to this node, which has asked; zero: to the sinks
+	asked *gathering // is told who is asked; nil: nobody
 }
 
 // Submit stamps e and sends it to every sink that the OUT-filter leaves. It
@@ -71,28 +80,33 @@ type scratch struct {
 // said: ErrQueueFull, ErrNoLink. Whether it arrived is not known: delivery is
 // at most once. e.Attrs and e.Body are the caller's again when Submit returns.
 func (c *Channel) Submit(ctx context.Context, e Event) (ID, error) {
-	if c.closed.Load() || c.node.stopped.Load() {
-		return e.ID, fmt.Errorf("submit on channel %q: %w", c.name, ErrClosed)
-	}
-	if err := c.node.check(&e); err != nil {
-		return e.ID, fmt.Errorf("submit on channel %q: %w", c.name, err)
-	}
 	if e.ID.IsZero() {
 		e.ID = c.node.nextID()
 	}
+	return e.ID, c.post(ctx, &e, posting{})
+}
+
+// post submits *e, which it copies.
+func (c *Channel) post(ctx context.Context, e *Event, p posting) error {
+	if c.closed.Load() || c.node.stopped.Load() {
+		return fmt.Errorf("submit on channel %q: %w", c.name, ErrClosed)
+	}
+	if err := c.node.check(e); err != nil {
+		return fmt.Errorf("submit on channel %q: %w", c.name, err)
+	}
 	s := c.node.scratch.Get().(*scratch)
-	s.event = e
+	s.event, s.posting = *e, p
 	err := c.submit(ctx, s)
-	s.event = Event{}
+	s.event, s.posting = Event{}, posting{}
 	clear(s.sinks[:cap(s.sinks)])
 	c.node.scratch.Put(s)
 	if err == ErrNoSink {
-		return e.ID, c.noSink // made once: a filter that discards should cost nothing
+		return c.noSink // made once: a filter that discards should cost nothing
 	}
 	if err != nil {
 		err = fmt.Errorf("submit on channel %q: %w", c.name, err)
 	}
-	return e.ID, err
+	return err
 }
 
 // check refuses what peers would refuse.
@@ -122,11 +136,7 @@ func (c *Channel) submit(ctx context.Context, s *scratch) error {
 	c.count.submitted.Add(1)
 	s.from, s.attrs = c.node.desc.appendTo(s.from[:0], s.attrs[:0])
 	e.From = s.attrs
-	sinks := c.appendSinks(s.sinks[:0], s.attrs, e)
-	s.sinks = sinks
-	if out := c.out.Load(); out != nil {
-		sinks = (*out)(e, sinks)
-	}
+	sinks := c.pickSinks(s)
 	if len(sinks) == 0 {
 		c.count.noSink.Add(1)
 		return ErrNoSink
@@ -137,7 +147,23 @@ func (c *Channel) submit(ctx context.Context, s *scratch) error {
 			return fmt.Errorf("head of %d bytes, at most %d: %w", head, MaxHead, ErrTooLarge)
 		}
 	}
+	if s.asked != nil {
+		s.asked.expect(sinks)
+	}
 	return c.send(ctx, s, sinks)
+}
+
+// pickSinks is who gets the event: who the OUT-filter leaves, or who has asked.
+func (c *Channel) pickSinks(s *scratch) []Sink {
+	if s.to != 0 {
+		s.sinks = append(s.sinks[:0], Sink{Node: s.to, Local: s.to == c.node.id})
+		return s.sinks
+	}
+	s.sinks = c.appendSinks(s.sinks[:0], s.attrs, &s.event)
+	if out := c.out.Load(); out != nil {
+		return c.count.out.run(*out, &s.event, s.sinks)
+	}
+	return s.sinks
 }
 
 // appendSinks appends who could get e: the nodes that have the channel open,
@@ -171,6 +197,9 @@ func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink) error {
 		if err := c.node.links.Send(ctx, sinks[i].Node, e.Priority, s.frame); err != nil {
 			c.count.unsent.Add(1)
 			errs = append(errs, err)
+			if s.asked != nil {
+				s.asked.unsent(sinks[i].Node)
+			}
 			continue
 		}
 		taken++
@@ -179,6 +208,10 @@ func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink) error {
 	}
 	if local {
 		taken++
+		if s.to != 0 {
+			c.answered(e)
+			return nil
+		}
 		c.subs.each(e.Type, e.ID.Source, func(sub *Subscription) { sub.deliver(e) })
 	}
 	if taken > 0 {
@@ -192,6 +225,10 @@ func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink) error {
 func (c *Channel) receive(p *peer, e *Event, size int) {
 	c.count.received.Add(1)
 	c.count.bytesIn.Add(uint64(size))
+	if e.Re.asks() && e.Re.Source == c.node.id {
+		c.answered(e)
+		return
+	}
 	in := c.in.Load()
 	if in == nil {
 		c.subs.each(e.Type, p.id, func(sub *Subscription) { sub.deliver(e) })
@@ -205,7 +242,7 @@ func (c *Channel) receive(p *peer, e *Event, size int) {
 	if len(p.sinks) == 0 {
 		return
 	}
-	left := (*in)(e, p.sinks)
+	left := c.count.in.run(*in, e, p.sinks)
 	if len(left) == 0 {
 		c.count.filtered.Add(1)
 	}
@@ -241,5 +278,6 @@ func (c *Channel) Close() {
 	c.node.remove(c)
 	c.remote.Store(new([]*peer))
 	c.endWatches()
+	c.requests.close()
 	c.subs.clear()
 }

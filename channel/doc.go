@@ -14,6 +14,9 @@
 // A node describes itself with attributes; they travel on each event that it
 // submits, so that its peers' filters see them on its Sink.
 //
+// A Request is an event to which sinks give answers by Reply; they are gathered
+// for the source, which does not know whom it asks.
+//
 // Links carry frames between nodes and the Registry knows which nodes there
 // are: both are interfaces here and packages of their own, link and registry.
 //
@@ -73,6 +76,9 @@
 // Finding an event's subscriptions takes the same time whatever their number,
 // and so does subscribing. Suspending costs a flag, but the last one of a
 // channel, and its resumption, cost a message to each peer.
+//
+// MaxRequests and MaxAnswers bound what waits for answers. A sink that has no
+// subscription for a request is waited for until its timeout.
 //
 // Submitting costs time in proportion to the number of sinks even when the
 // OUT-filter discards them all: about 25 ns each. Encoding and decoding a head

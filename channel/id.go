@@ -45,7 +45,8 @@ func ParseNodeID(s string) (NodeID, error) {
 }
 
 // ID names one event in the whole cluster, for ever: who submitted it, and the
-// how-manieth of that node it is. Zero is no event.
+// how-manieth of that node it is. The highest bit of Seq says that it is a
+// Request. Zero is no event.
 type ID struct {
 	Source NodeID
 	Seq    uint64

@@ -101,6 +101,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	n.stopped.Store(true)
+	for _, c := range *n.channels.Load() {
+		c.requests.close()
+	}
 	n.workers.stop()
 	wg.Wait()
 	select {

@@ -11,7 +11,8 @@ type counters struct {
 	bytesOut, bytesIn                    atomic.Uint64
 	noSink, unsent, late                 atomic.Uint64
 	filtered, overrun                    atomic.Uint64
-	conflated, suspended                 atomic.Uint64
+	conflated, suspended, unasked        atomic.Uint64
+	in, out                              filterRuns
 	waited                               timing
 }
 
@@ -32,6 +33,10 @@ type Stats struct {
 	Conflated uint64 // dropped because a newer one of the same key, or group of a correlation, took its place
 	Suspended uint64 // dropped because the subscription that they waited for was suspended
 
+	Unasked uint64 // answers to a Request that was over
+
+	// In and Out are what the filters cost.
+	In, Out FilterStats
 	// Waited is how long events waited in subscriptions' queues, from their
 	// arrival on this node until their handler was called.
 	Waited Timing
@@ -51,7 +56,8 @@ func (c *Channel) Stats() Stats {
 		BytesOut: n.bytesOut.Load(), BytesIn: n.bytesIn.Load(),
 		NoSink: n.noSink.Load(), Unsent: n.unsent.Load(), Late: n.late.Load(),
 		Filtered: n.filtered.Load(), Overrun: n.overrun.Load(),
-		Conflated: n.conflated.Load(), Suspended: n.suspended.Load(), Waited: n.waited.read(),
+		Conflated: n.conflated.Load(), Suspended: n.suspended.Load(), Unasked: n.unasked.Load(),
+		In: n.in.read(), Out: n.out.read(), Waited: n.waited.read(),
 	}
 	c.subs.every(func(sub *Subscription) {
 		events, bytes := sub.queued()
@@ -63,6 +69,36 @@ func (c *Channel) Stats() Stats {
 		}
 	})
 	return s
+}
+
+// FilterStats is what a channel's IN- or OUT-filters cost.
+type FilterStats struct {
+	Runs uint64
+	// Sampled is how long the first and then every 64th run took: to look at
+	// the clock each time would cost more than many a filter.
+	Sampled Timing
+}
+
+const sampling = 64 // a power of two
+
+// filterRuns is a FilterStats in the making.
+type filterRuns struct {
+	runs    atomic.Uint64
+	sampled timing
+}
+
+func (n *filterRuns) run(f Filter, e *Event, sinks []Sink) []Sink {
+	if n.runs.Add(1)%sampling != 1 {
+		return f(e, sinks)
+	}
+	begin := time.Now()
+	left := f(e, sinks)
+	n.sampled.add(time.Since(begin))
+	return left
+}
+
+func (n *filterRuns) read() FilterStats {
+	return FilterStats{Runs: n.runs.Load(), Sampled: n.sampled.read()}
 }
 
 // subscriptionCounters is what happened to one subscription's events.

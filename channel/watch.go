@@ -55,6 +55,7 @@ func (c *Channel) setRemote(now []*peer) {
 	c.remote.Store(&now)
 	for _, p := range before {
 		if !slices.Contains(now, p) {
+			c.requests.gone(p.id)
 			c.tellAllLocked(p, false)
 		}
 	}

@@ -51,7 +51,7 @@ var (
 	moves       = []string{"offer", "claim", "late_claim", "grant", "push", "refusal", "copy", "backup"}
 	copyResults = []string{"answered", "busy", "lost", "silent", "cancelled", "late"}
 	// Why an event or a frame went nowhere (channel.Stats).
-	dropReasons = []string{"decode", "filtered", "late", "no_sink", "overrun", "unsent"}
+	dropReasons = []string{"conflated", "decode", "filtered", "late", "no_sink", "overrun", "suspended", "unasked", "unsent"}
 )
 
 const other = "other"
