@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"kecho/channel"
 )
@@ -17,7 +18,7 @@ type noLinks struct {
 	keep    bool
 }
 
-func (l *noLinks) Send(_ context.Context, _ channel.NodeID, _ channel.Priority, frame []byte) error {
+func (l *noLinks) Send(_ context.Context, _ channel.NodeID, _ channel.Priority, _ time.Time, frame []byte) error {
 	if l.keep {
 		l.last = append(l.last[:0], frame...)
 	}

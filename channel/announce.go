@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // announceType is the one event of the control channel: Body is the packed
@@ -54,7 +55,7 @@ func (n *Node) sendAnnouncement(to NodeID, a Announcement) {
 	if err == nil {
 		e := Event{ID: n.nextID(), Type: announceType, Priority: Urgent, Body: body}
 		from, _ := n.desc.appendTo(nil, nil)
-		err = n.links.Send(context.Background(), to, Urgent, appendEnvelope(nil, control, &e, 0, from))
+		err = n.links.Send(context.Background(), to, Urgent, time.Time{}, appendEnvelope(nil, control, &e, 0, from))
 	}
 	if err != nil {
 		// The link is going down, or its queue is full of what is newer: the

@@ -194,7 +194,7 @@ func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink) error {
 			local = true
 			continue
 		}
-		if err := c.node.links.Send(ctx, sinks[i].Node, e.Priority, s.frame); err != nil {
+		if err := c.node.links.Send(ctx, sinks[i].Node, e.Priority, e.Deadline, s.frame); err != nil {
 			c.count.unsent.Add(1)
 			errs = append(errs, err)
 			if s.asked != nil {

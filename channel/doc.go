@@ -44,7 +44,9 @@
 // arrive in the order in which they were submitted; there is no other order.
 // Submit says whether a link took the event, not whether it arrived. The time
 // that an event waits in the source's own queues is not taken off the time
-// left that it carries.
+// left that it carries. When an event's deadline passes while it waits, in the
+// queue of a link or of a subscription, it is dropped there, makes room, and is
+// counted (link.Flow.Late, Stats.Late).
 //
 // # Concurrency
 //

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Links carries frames between this node and its peers over direct
@@ -11,10 +12,11 @@ type Links interface {
 	// Send hands frame to the link to the node `to`. The frame is lent until
 	// Send returns. Urgent and Normal never block: when the link's queue for
 	// that priority is full they fail at once with ErrQueueFull. Bulk waits
-	// for room until ctx is done. ErrNoLink when there is no link to that
+	// for room until ctx is done. What still waits when due has come is dropped
+	// and makes room; the zero time never comes. ErrNoLink when there is no link to that
 	// node now. A nil error says that the link took the frame, not that it
 	// arrived.
-	Send(ctx context.Context, to NodeID, p Priority, frame []byte) error
+	Send(ctx context.Context, to NodeID, p Priority, due time.Time, frame []byte) error
 	// Serve runs the links until ctx is done and tells r what they do. It
 	// returns when every goroutine and connection it started has ended; its
 	// error is nil when ctx ended it. It is called once.

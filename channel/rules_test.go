@@ -216,3 +216,21 @@ func TestSuspendFlaps(t *testing.T) {
 		}
 	})
 }
+
+// What waits in the queue of a link until its time is up does not travel: the
+// time left that it carries would begin anew.
+func TestLateInTheQueueOfALink(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		release := make(chan struct{})
+		var got channeltest.Recorder
+		chans[1].SubscribeInline(channel.Match{}, func(e *channel.Event) { got.Handle(e); <-release })
+		for _, wait := range []time.Duration{time.Hour, time.Second, 3 * time.Second} {
+			submit(t, chans[0], channel.Event{Type: "a", Body: []byte(wait.String()), Deadline: time.Now().Add(wait)})
+			synctest.Wait()
+		}
+		time.Sleep(2 * time.Second)
+		close(release)
+		synctest.Wait()
+		equal(t, "handled", got.Bodies(), []string{"1h0m0s", "3s"})
+	})
+}

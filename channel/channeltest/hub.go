@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"kecho/channel"
 )
@@ -151,7 +152,7 @@ func (p *port) leave() {
 }
 
 // Send implements channel.Links.
-func (p *port) Send(ctx context.Context, to channel.NodeID, prio channel.Priority, frame []byte) error {
+func (p *port) Send(ctx context.Context, to channel.NodeID, prio channel.Priority, due time.Time, frame []byte) error {
 	var out *pipe
 	p.hub.mu.Lock()
 	if other := p.hub.ports[to]; other != nil {
@@ -161,5 +162,5 @@ func (p *port) Send(ctx context.Context, to channel.NodeID, prio channel.Priorit
 	if out == nil {
 		return fmt.Errorf("send to %v: %w", to, channel.ErrNoLink)
 	}
-	return out.put(ctx, prio, bytes.Clone(frame))
+	return out.put(ctx, prio, waiting{bytes.Clone(frame), due})
 }

@@ -50,6 +50,7 @@ func TestLinks(t *testing.T, run func(*testing.T, func(*testing.T)), make MakeLi
 		{"refuses at once when a queue is full", linksFull},
 		{"lets bulk wait for room", linksPressure},
 		{"lets urgent frames overtake", linksOvertake},
+		{"drops what is late", linksLate},
 		{"ends a wait when the link ends", linksDownWhileWaiting},
 		{"comes back after a reset", linksReset},
 		{"notices a peer that is mute", linksMute},
@@ -78,7 +79,7 @@ func linksSizes(t *testing.T, make MakeLinks) {
 			t.Errorf("frame %d has %d bytes, or others, want %d", i, len(got), len(want))
 		}
 	}
-	err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, bytes.Repeat([]byte{0}, channel.MaxFrame+1))
+	err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, time.Time{}, bytes.Repeat([]byte{0}, channel.MaxFrame+1))
 	if !errors.Is(err, channel.ErrTooLarge) {
 		t.Errorf("one byte more than MaxFrame: %v, want ErrTooLarge", err)
 	}
@@ -141,7 +142,7 @@ func linksNone(t *testing.T, make MakeLinks) {
 	w.link(0, 1)
 	for _, to := range []channel.NodeID{w.ids(2), w.ids(0), 12345} {
 		for _, p := range priorities {
-			if err := w.Links[0].Send(t.Context(), to, p, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
+			if err := w.Links[0].Send(t.Context(), to, p, time.Time{}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
 				t.Errorf("send %v to node %v: %v, want ErrNoLink", p, to, err)
 			}
 		}
@@ -156,7 +157,7 @@ func linksFull(t *testing.T, make MakeLinks) {
 	sent := map[channel.Priority]int{}
 	for _, p := range []channel.Priority{channel.Normal, channel.Urgent} {
 		for ; ; sent[p]++ {
-			err := w.Links[0].Send(t.Context(), w.ids(1), p, numbered(p, sent[p], 30<<10))
+			err := w.Links[0].Send(t.Context(), w.ids(1), p, time.Time{}, numbered(p, sent[p], 30<<10))
 			if errors.Is(err, channel.ErrQueueFull) {
 				break
 			}
@@ -211,6 +212,30 @@ func linksOvertake(t *testing.T, make MakeLinks) {
 	inOrder(t, frames)
 }
 
+func linksLate(t *testing.T, make MakeLinks) {
+	w := startLinks(t, make, 2, forever)
+	w.link(0, 1)
+	open := w.ends[1].shut()
+	defer open()
+	const n = 1000
+	w.halted(w.bulk(t.Context(), n))
+	for i := range 6 {
+		due := time.Now().Add([]time.Duration{time.Millisecond, time.Hour}[i%2])
+		if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, due, numbered(channel.Normal, i/2, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.send(0, 1, channel.Normal, numbered(channel.Normal, 3, 100))
+	time.Sleep(10 * time.Millisecond)
+	open()
+	frames := w.ends[1].await(w.ids(0), n+4)
+	time.Sleep(10 * time.Millisecond)
+	if more := w.ends[1].await(w.ids(0), n+4); len(more) > n+4 {
+		t.Errorf("%d frames arrived that were late", len(more)-n-4)
+	}
+	inOrder(t, frames)
+}
+
 func linksDownWhileWaiting(t *testing.T, make MakeLinks) {
 	w := startLinks(t, make, 2, forever)
 	w.link(0, 1)
@@ -250,7 +275,7 @@ func linksMute(t *testing.T, make MakeLinks) {
 	w.Stall(0, 1)
 	w.ends[0].awaitDown(w.ids(1), 1)
 	w.ends[1].awaitDown(w.ids(0), 1)
-	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
+	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, time.Time{}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
 		t.Errorf("send to a node that is mute: %v, want ErrNoLink", err)
 	}
 	w.Heal()
@@ -296,7 +321,7 @@ func linksEnd(t *testing.T, make MakeLinks) {
 		}
 	}
 	inOrder(t, w.ends[1].await(w.ids(0), n))
-	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
+	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, time.Time{}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
 		t.Errorf("send after the end: %v, want ErrNoLink", err)
 	}
 }

@@ -60,7 +60,7 @@ func (w *linksWorld) link(a, b int) {
 func (w *linksWorld) send(from, to int, p channel.Priority, frame []byte) {
 	w.t.Helper()
 	for began := time.Now(); ; {
-		err := w.Links[from].Send(w.t.Context(), w.ids(to), p, frame)
+		err := w.Links[from].Send(w.t.Context(), w.ids(to), p, time.Time{}, frame)
 		if err == nil {
 			return
 		}
@@ -80,7 +80,7 @@ func (w *linksWorld) bulk(ctx context.Context, n int) <-chan error {
 	w.t.Cleanup(wg.Wait)
 	wg.Go(func() {
 		for i := range n {
-			results <- w.Links[0].Send(ctx, w.ids(1), channel.Bulk, numbered(channel.Bulk, i, 30<<10))
+			results <- w.Links[0].Send(ctx, w.ids(1), channel.Bulk, time.Time{}, numbered(channel.Bulk, i, 30<<10))
 		}
 	})
 	return results
@@ -109,7 +109,7 @@ func (w *linksWorld) waiting(ctx context.Context, taken <-chan error) <-chan err
 	var wg sync.WaitGroup
 	w.t.Cleanup(wg.Wait)
 	wg.Go(func() {
-		late <- w.Links[0].Send(ctx, w.ids(1), channel.Bulk, numbered(channel.Urgent, -1, 30<<10))
+		late <- w.Links[0].Send(ctx, w.ids(1), channel.Bulk, time.Time{}, numbered(channel.Urgent, -1, 30<<10))
 	})
 	return late
 }

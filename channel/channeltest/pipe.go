@@ -3,7 +3,9 @@ package channeltest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"kecho/channel"
 )
@@ -20,26 +22,33 @@ type pipe struct {
 	done   chan struct{}   // this one's has
 
 	mu     sync.Mutex
-	queues [3][][]byte   // urgent, normal, bulk; guarded by mu
+	queues [3][]waiting  // urgent, normal, bulk; guarded by mu
 	cause  error         // why it is closed; guarded by mu
 	change chan struct{} // closed and replaced at each change; guarded by mu
+}
+
+// waiting is a frame until it is received, or dropped at the time it is due.
+type waiting struct {
+	frame []byte
+	due   time.Time // zero: never
 }
 
 func newPipe(from channel.NodeID, to *port) *pipe {
 	return &pipe{from: from, to: to, done: make(chan struct{}), change: make(chan struct{})}
 }
 
-// put appends frame to its queue. A full queue refuses, or, for bulk, waits.
-func (p *pipe) put(ctx context.Context, prio channel.Priority, frame []byte) error {
+// put appends w to its queue. A full queue refuses, or, for bulk, waits.
+func (p *pipe) put(ctx context.Context, prio channel.Priority, w waiting) error {
 	q := int(channel.Urgent - prio)
 	for {
 		p.mu.Lock()
+		p.expireLocked()
 		switch {
 		case p.cause != nil:
 			p.mu.Unlock()
 			return fmt.Errorf("send to %v: %w", p.to.id, channel.ErrNoLink)
 		case len(p.queues[q]) < pipeQueue:
-			p.queues[q] = append(p.queues[q], frame)
+			p.queues[q] = append(p.queues[q], w)
 			p.changedLocked()
 			p.mu.Unlock()
 			return nil
@@ -54,6 +63,14 @@ func (p *pipe) put(ctx context.Context, prio channel.Priority, frame []byte) err
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// expireLocked drops the frames whose time has come.
+func (p *pipe) expireLocked() {
+	now := time.Now()
+	for i, q := range p.queues {
+		p.queues[i] = slices.DeleteFunc(q, func(w waiting) bool { return !w.due.IsZero() && !now.Before(w.due) })
 	}
 }
 
@@ -98,12 +115,13 @@ func (p *pipe) next() ([]byte, error) {
 			defer p.mu.Unlock()
 			return nil, p.cause
 		}
+		p.expireLocked()
 		for i := range p.queues {
 			if q := p.queues[i]; len(q) > 0 {
 				p.queues[i] = q[1:]
 				p.changedLocked()
 				p.mu.Unlock()
-				return q[0], nil
+				return q[0].frame, nil
 			}
 		}
 		change := p.change

@@ -3,7 +3,10 @@
 package link
 
 import (
+	"time"
+
 	"context"
+	"sync"
 	"testing"
 
 	"kecho/channel"
@@ -27,7 +30,7 @@ func TestSendAllocates(t *testing.T) {
 		frame := make([]byte, size)
 		for _, p := range []channel.Priority{channel.Urgent, channel.Normal, channel.Bulk} {
 			allocs := testing.AllocsPerRun(500, func() {
-				if err := a.Send(ctx, to, p, frame); err != nil {
+				if err := a.Send(ctx, to, p, time.Time{}, frame); err != nil {
 					t.Fatal(err)
 				}
 				<-arrived
@@ -36,5 +39,50 @@ func TestSendAllocates(t *testing.T) {
 				t.Errorf("%v frame of %d bytes: %v allocations, want 0", p, size, allocs)
 			}
 		}
+	}
+}
+
+// From Submit over a link to an inline handler, through native filters and
+// with a deadline, nothing is allocated.
+func TestSubmitToHandlerAllocates(t *testing.T) {
+	tn := newTown(t)
+	var chans []*channel.Channel
+	for range 2 {
+		pool := tn.add(Config{Listener: loopback(t)})
+		node, err := channel.New(channel.Config{ID: tn.peers[len(chans)].ID, Links: pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { node.Run(t.Context()) })
+		t.Cleanup(wg.Wait)
+		c, err := node.Open("work")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chans = append(chans, c)
+	}
+	arrived := make(chan struct{}, 1)
+	if _, err := chans[1].SubscribeInline(channel.Match{Type: "job"}, func(*channel.Event) { arrived <- struct{}{} }); err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan struct{}, 2)
+	stop := chans[0].Watch(func(channel.Sink, bool) { came <- struct{}{} })
+	tn.introduce(0, 1)
+	<-came
+	stop()
+	first := func(_ *channel.Event, sinks []channel.Sink) []channel.Sink { return sinks[:1] }
+	chans[0].SetOut(first)
+	chans[1].SetIn(first)
+	ctx, body := context.Background(), make([]byte, 1000)
+	allocs := testing.AllocsPerRun(500, func() {
+		e := channel.Event{Type: "job", Body: body, Deadline: time.Now().Add(time.Minute)}
+		if _, err := chans[0].Submit(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+		<-arrived
+	})
+	if allocs != 0 {
+		t.Errorf("an event allocates %v times, want 0", allocs)
 	}
 }

@@ -156,7 +156,7 @@ func linkPair(tb testing.TB) (send func([]byte), got <-chan struct{}, echo func(
 	to := tn.peers[1].ID
 	send = func(frame []byte) {
 		for {
-			err := a.Send(ctx, to, channel.Bulk, frame)
+			err := a.Send(ctx, to, channel.Bulk, time.Time{}, frame)
 			if err == nil {
 				return
 			}
@@ -182,5 +182,5 @@ func (r *bench) Receive(peer channel.NodeID, frame []byte) error {
 		r.arrived <- struct{}{}
 		return nil
 	}
-	return r.pool.Send(context.Background(), peer, channel.Urgent, frame)
+	return r.pool.Send(context.Background(), peer, channel.Urgent, time.Time{}, frame)
 }

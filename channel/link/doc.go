@@ -14,7 +14,7 @@
 //	pool, err := link.New(link.Config{ID: id, Name: "web1", Cluster: "shop", Listener: ln})
 //	go pool.Serve(ctx, receiver)      // blocks until ctx is done
 //	pool.SetPeers(members)            // whenever the registry has news
-//	err = pool.Send(ctx, peer, channel.Urgent, frame)
+//	err = pool.Send(ctx, peer, channel.Urgent, time.Time{}, frame)
 //
 // Both sides dial; the hellos settle which connection stays. An idle link
 // costs one ping a second, 16 KiB and two goroutines. The link is the judge of
@@ -44,7 +44,8 @@
 //
 // Frames have at most channel.MaxFrame bytes. A queue takes 1,024 frames or
 // 4 MiB; then urgent and normal frames are refused with channel.ErrQueueFull,
-// and bulk waits, first come first served. Of connections that have not said
+// and bulk waits, first come first served. A frame that still waits when it is due
+// is dropped before the next turn, or when its queue is full. Of connections that have not said
 // hello at most 256 are held, each for at most 2 s. See [Config] for the
 // times. What is queued when a link breaks is lost: delivery is at most once.
 //

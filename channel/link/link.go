@@ -47,6 +47,7 @@ type link struct {
 // is closed, or until it has taken itself off the list.
 type waiter struct {
 	frame []byte
+	due   int64
 	taken chan struct{}
 	err   error // set before taken is closed
 }
@@ -60,8 +61,10 @@ func newLink(p *Pool, pr *peer, conn, socket net.Conn) *link {
 	}
 }
 
-// send takes frame: writes it now if nobody else writes, else queues a copy.
-func (l *link) send(ctx context.Context, ln lane, frame []byte) error {
+// send takes frame: writes it now if nobody else writes, else queues a copy,
+// which is dropped when it still waits at the time of the peer's epoch that is
+// due; zero: never.
+func (l *link) send(ctx context.Context, ln lane, due int64, frame []byte) error {
 	l.mu.Lock()
 	if l.closed || l.finishing {
 		l.mu.Unlock()
@@ -72,7 +75,7 @@ func (l *link) send(ctx context.Context, ln lane, frame []byte) error {
 	}
 	if len(l.waiters) == 0 || ln != bulk {
 		if l.roomLocked(ln, frame) {
-			l.queues[ln].push(l.blocks, ln.kind(), frame)
+			l.queues[ln].push(l.blocks, ln.kind(), due, frame)
 			l.mu.Unlock()
 			return nil
 		}
@@ -81,7 +84,7 @@ func (l *link) send(ctx context.Context, ln lane, frame []byte) error {
 		l.mu.Unlock()
 		return channel.ErrQueueFull
 	}
-	w := &waiter{frame: frame, taken: make(chan struct{})}
+	w := &waiter{frame: frame, due: due, taken: make(chan struct{})}
 	l.waiters = append(l.waiters, w)
 	l.mu.Unlock()
 	return l.await(ctx, w)
@@ -97,7 +100,7 @@ func (l *link) control(kind byte, payload []byte) {
 		l.sendNowAndUnlock(kind, payload)
 		return
 	case l.roomLocked(urgent, payload):
-		l.queues[urgent].push(l.blocks, kind, payload)
+		l.queues[urgent].push(l.blocks, kind, 0, payload)
 	}
 	l.mu.Unlock()
 }
@@ -144,12 +147,26 @@ func (l *link) waitsLocked() bool {
 		l.queues[urgent].frames+l.queues[normal].frames+l.queues[bulk].frames > 0
 }
 
-// roomLocked reports whether frame fits into the queue of ln. One frame always
-// fits into an empty queue.
+// roomLocked reports whether frame fits into the queue of ln, after what is
+// late was dropped if need be. One frame always fits into an empty queue.
 func (l *link) roomLocked(ln lane, frame []byte) bool {
 	q := &l.queues[ln]
-	return q.frames == 0 ||
-		q.frames < l.limits.QueueFrames && q.bytes+headerSize+len(frame) <= l.limits.QueueBytes
+	fits := func() bool {
+		return q.frames == 0 ||
+			q.frames < l.limits.QueueFrames && q.bytes+headerSize+len(frame) <= l.limits.QueueBytes
+	}
+	return fits() || l.expireLocked(ln) && fits()
+}
+
+// expireLocked drops what waits in vain, and reports whether anything did.
+func (l *link) expireLocked(ln lane) bool {
+	q := &l.queues[ln]
+	if q.timed == 0 {
+		return false
+	}
+	n := q.expire(l.blocks, l.peer.now())
+	l.peer.counts[ln].late.Add(uint64(n))
+	return n > 0
 }
 
 // admitLocked moves what fits now from the waiters to the queue of bulk.
@@ -159,7 +176,7 @@ func (l *link) admitLocked() {
 		if !l.roomLocked(bulk, w.frame) {
 			break
 		}
-		l.queues[bulk].push(l.blocks, kindBulk, w.frame)
+		l.queues[bulk].push(l.blocks, kindBulk, w.due, w.frame)
 		close(w.taken)
 		n++
 	}

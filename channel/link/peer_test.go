@@ -156,7 +156,7 @@ func TestForgottenPeerKeepsItsLink(t *testing.T) {
 		if got := <-end.got; got != "still here" {
 			t.Errorf("received %q", got)
 		}
-		if err := h.pools[0].Send(t.Context(), 7, channel.Normal, nil); err != nil {
+		if err := h.pools[0].Send(t.Context(), 7, channel.Normal, time.Time{}, nil); err != nil {
 			t.Errorf("send: %v", err)
 		}
 		conn.Close()

@@ -91,7 +91,7 @@ func (p *Pool) SetPeers(peers []Peer) {
 
 // Send implements channel.Links. On an idle TCP link it is one system call on
 // the caller's goroutine and allocates nothing.
-func (p *Pool) Send(ctx context.Context, to channel.NodeID, priority channel.Priority, frame []byte) error {
+func (p *Pool) Send(ctx context.Context, to channel.NodeID, priority channel.Priority, due time.Time, frame []byte) error {
 	if len(frame) > channel.MaxFrame {
 		return fmt.Errorf("frame of %d bytes: %w: the limit is %d", len(frame), channel.ErrTooLarge, channel.MaxFrame)
 	}
@@ -100,7 +100,7 @@ func (p *Pool) Send(ctx context.Context, to channel.NodeID, priority channel.Pri
 		return channel.ErrNoLink
 	}
 	ln := laneOf(priority)
-	err := l.send(ctx, ln, frame)
+	err := l.send(ctx, ln, l.peer.at(due), frame)
 	switch err {
 	case nil:
 		l.peer.counts[ln].out(len(frame))

@@ -1,6 +1,9 @@
 package link
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // blockSize is how much is queued contiguously, and how much bulk one turn of
 // the writer takes: at 1 Gbit/s an urgent frame waits half a millisecond for
@@ -12,11 +15,53 @@ type block struct {
 	buf    []byte
 	off    int
 	frames int
+	timed  []timed // those frames that become late, in order
+	first  int64   // the earliest of their times
+}
+
+// timed is where a frame lies in its block and when it becomes late.
+type timed struct {
+	start, end int
+	due        int64
 }
 
 func (b *block) append(kind byte, frame []byte) {
 	b.buf = appendFrame(b.buf, kind, frame)
 	b.frames++
+}
+
+func (b *block) appendTimed(kind byte, due int64, frame []byte) {
+	start := len(b.buf)
+	b.append(kind, frame)
+	if len(b.timed) == 0 || due < b.first {
+		b.first = due
+	}
+	b.timed = append(b.timed, timed{start, len(b.buf), due})
+}
+
+// expire takes out the frames that are late and says how many these are. Where
+// none is, it costs one comparison.
+func (b *block) expire(now int64) (late int) {
+	if len(b.timed) == 0 || b.first > now {
+		return 0
+	}
+	kept, read, write := b.timed[:0], 0, 0
+	b.first = math.MaxInt64
+	for _, f := range b.timed {
+		if f.due > now {
+			gone := read - write
+			kept = append(kept, timed{f.start - gone, f.end - gone, f.due})
+			b.first = min(b.first, f.due)
+			continue
+		}
+		write += copy(b.buf[write:], b.buf[read:f.start])
+		read = f.end
+		late++
+	}
+	write += copy(b.buf[write:], b.buf[read:])
+	b.buf, b.timed = b.buf[:write], kept
+	b.frames -= late
+	return late
 }
 
 // blocks lends blocks to all links of a pool, so that a link on which nothing
@@ -39,7 +84,7 @@ func (bs *blocks) put(b *block) {
 	if cap(b.buf) != blockSize {
 		return
 	}
-	*b = block{buf: b.buf[:0]}
+	*b = block{buf: b.buf[:0], timed: b.timed[:0]}
 	bs.pool.Put(b)
 }
 
@@ -48,10 +93,11 @@ type queue struct {
 	blocks []*block
 	frames int
 	bytes  int // with headers
+	timed  int // frames that become late
 }
 
-// push copies frame to the end.
-func (q *queue) push(bs *blocks, kind byte, frame []byte) {
+// push copies frame to the end. It is late from due on; zero: never.
+func (q *queue) push(bs *blocks, kind byte, due int64, frame []byte) {
 	size := headerSize + len(frame)
 	var last *block
 	if n := len(q.blocks); n > 0 {
@@ -61,9 +107,35 @@ func (q *queue) push(bs *blocks, kind byte, frame []byte) {
 		last = bs.get(size)
 		q.blocks = append(q.blocks, last)
 	}
-	last.append(kind, frame)
+	if due == 0 {
+		last.append(kind, frame)
+	} else {
+		last.appendTimed(kind, due, frame)
+		q.timed++
+	}
 	q.frames++
 	q.bytes += size
+}
+
+// expire drops the frames that are late and says how many these were.
+func (q *queue) expire(bs *blocks, now int64) (late int) {
+	left := q.blocks[:0]
+	for _, b := range q.blocks {
+		size := len(b.buf)
+		n := b.expire(now)
+		q.bytes -= size - len(b.buf)
+		late += n
+		if b.frames == 0 {
+			bs.put(b)
+			continue
+		}
+		left = append(left, b)
+	}
+	clear(q.blocks[len(left):])
+	q.blocks = left
+	q.frames -= late
+	q.timed -= late
+	return late
 }
 
 // pop moves at most n blocks from the front to the end of to.
@@ -72,6 +144,7 @@ func (q *queue) pop(to []*block, n int) []*block {
 	for _, b := range q.blocks[:n] {
 		q.frames -= b.frames
 		q.bytes -= len(b.buf)
+		q.timed -= len(b.timed)
 	}
 	to = append(to, q.blocks[:n]...)
 	rest := copy(q.blocks, q.blocks[n:])

@@ -65,6 +65,14 @@ func (l *link) pong(payload []byte) {
 	l.rtt.Store(rtt)
 }
 
+// at is a time as now tells it; zero for the zero time.
+func (pr *peer) at(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(1, int64(t.Sub(pr.epoch))+1)
+}
+
 // hearing is the link's connection as its reader sees it: it notes when
 // something came.
 type hearing struct{ l *link }

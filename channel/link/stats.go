@@ -36,6 +36,7 @@ type Flow struct {
 	FramesOut, BytesOut uint64 // taken by Send
 	FramesIn, BytesIn   uint64 // given to Receive
 	Refused             uint64 // by Send, because the queue was full
+	Late                uint64 // taken, and dropped from the queue when their time was up
 	Queued, QueuedBytes int    // waiting now
 }
 
@@ -91,7 +92,7 @@ func (pr *peer) statsLocked() LinkStats {
 // count is a Flow in the making. Senders and the reader add to it without a
 // lock, so the figures of one snapshot need not fit together to the frame.
 type count struct {
-	framesOut, bytesOut, framesIn, bytesIn, refused atomic.Uint64
+	framesOut, bytesOut, framesIn, bytesIn, refused, late atomic.Uint64
 }
 
 func (c *count) out(bytes int) {
@@ -108,6 +109,6 @@ func (c *count) flow() Flow {
 	return Flow{
 		FramesOut: c.framesOut.Load(), BytesOut: c.bytesOut.Load(),
 		FramesIn: c.framesIn.Load(), BytesIn: c.bytesIn.Load(),
-		Refused: c.refused.Load(),
+		Refused: c.refused.Load(), Late: c.late.Load(),
 	}
 }

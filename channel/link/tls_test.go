@@ -229,7 +229,7 @@ func TestTLSCommonName(t *testing.T) {
 	tn.introduce(0, 1)
 	<-ends[0].up
 	<-ends[1].up
-	if err := tn.pools[0].Send(t.Context(), tn.peers[1].ID, channel.Urgent, []byte("secret")); err != nil {
+	if err := tn.pools[0].Send(t.Context(), tn.peers[1].ID, channel.Urgent, time.Time{}, []byte("secret")); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-ends[1].got; got != "secret" {

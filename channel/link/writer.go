@@ -77,6 +77,7 @@ func (l *link) takeLocked(t *turn) bool {
 		l.rest = nil
 	}
 	for ln := range l.queues {
+		l.expireLocked(lane(ln))
 		t.blocks = l.queues[ln].pop(t.blocks, turnBlocks[ln])
 	}
 	l.admitLocked()

@@ -36,7 +36,7 @@ func TestTurn(t *testing.T) {
 	for range 8 {
 		for ln := range lanes {
 			for range 2 {
-				if err := l.send(t.Context(), ln, make([]byte, 30<<10)); err != nil {
+				if err := l.send(t.Context(), ln, 0, make([]byte, 30<<10)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -62,7 +62,7 @@ func TestTurnBeginsWithTheRest(t *testing.T) {
 	l, _ := idleLink(t, Config{})
 	l.busy = true
 	l.rest = &block{buf: []byte("written, not written"), off: 9}
-	l.send(t.Context(), urgent, []byte("u"))
+	l.send(t.Context(), urgent, 0, []byte("u"))
 	var turn turn
 	l.takeLocked(&turn)
 	got := bytes.Join(turn.buffers, nil)
@@ -78,7 +78,7 @@ func TestQueueLimits(t *testing.T) {
 	l, _ := idleLink(t, Config{QueueFrames: 10, QueueBytes: 1000})
 	l.busy = true
 	fill := func(ln lane, size int) (n int) {
-		for l.send(t.Context(), ln, make([]byte, size)) == nil {
+		for l.send(t.Context(), ln, 0, make([]byte, size)) == nil {
 			n++
 		}
 		return n
@@ -106,7 +106,7 @@ func TestBulkWaitsInTurn(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		send := func(ctx context.Context, name string, size int) {
 			go func() {
-				if err := l.send(ctx, bulk, make([]byte, size)); err != nil {
+				if err := l.send(ctx, bulk, 0, make([]byte, size)); err != nil {
 					name += " " + err.Error()
 				}
 				got <- name
@@ -134,12 +134,12 @@ func TestBulkWaitsInTurn(t *testing.T) {
 func TestSendAfterClose(t *testing.T) {
 	l, _ := idleLink(t, Config{})
 	l.finish()
-	if err := l.send(t.Context(), urgent, nil); !errors.Is(err, channel.ErrNoLink) {
+	if err := l.send(t.Context(), urgent, 0, nil); !errors.Is(err, channel.ErrNoLink) {
 		t.Errorf("send while finishing: %v, want ErrNoLink", err)
 	}
 	l.close(ErrSilent)
 	l.close(ErrStalled)
-	if err := l.send(t.Context(), bulk, nil); !errors.Is(err, channel.ErrNoLink) {
+	if err := l.send(t.Context(), bulk, 0, nil); !errors.Is(err, channel.ErrNoLink) {
 		t.Errorf("send when closed: %v, want ErrNoLink", err)
 	}
 	if l.ending() != ErrDraining {
