@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kecho/agent/api"
+	"kecho/agent/channels"
 	"kecho/agent/gauges"
 	"kecho/agent/metrics"
 	"kecho/agent/news"
@@ -41,6 +42,7 @@ type Agent struct {
 	outward outward
 
 	// Made by New.
+	channels    *channels.Table
 	gauges      *gauges.Table
 	load        *appLoad
 	news        *news.Log
@@ -103,6 +105,10 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a.id = channel.NewNodeID()
 	a.news = news.New(news.Config{ID: a.id.String()})
+	a.channels = channels.New(channels.Config{
+		Own:  []string{DataChannel, MonitoringChannel, ResourceChannel},
+		Node: func() *channel.Node { return a.node }, // who asks does so when there is one
+	})
 	if err := a.makeGauges(); err != nil {
 		return nil, err
 	}

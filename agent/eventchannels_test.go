@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
+	"kecho/agent/channels"
 	"kecho/channel"
 	"kecho/channel/channeltest"
 )
@@ -13,7 +16,7 @@ func TestEventChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes, _ := channeltest.Nodes(t, 2)
 		channeltest.Open(t, "data", nodes...)
-		e := &eventChannels{open: nodes[0].Open}
+		e := eventChannels{channels.New(channels.Config{Own: []string{"data"}, Node: func() *channel.Node { return nodes[0] }})}
 		if err := e.Open("data"); err == nil {
 			t.Error("a channel of the agent's own was opened")
 		}
@@ -30,12 +33,16 @@ func TestEventChannels(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := channeltest.Record(t, there, channel.Match{Type: "high"})
-		channeltest.AwaitSinks(t, e.opened["alerts"], 1)
+		alerts := slices.IndexFunc(nodes[0].Channels(), func(c *channel.Channel) bool { return c.Name() == "alerts" })
+		channeltest.AwaitSinks(t, nodes[0].Channels()[alerts], 1)
 		if err := e.Submit(t.Context(), "alerts", "high", []byte("too high")); err != nil {
 			t.Fatal(err)
 		}
 		if events := got.Wait(t, 1); string(events[0].Body) != "too high" {
 			t.Errorf("got %q", events[0].Body)
+		}
+		if err := e.Close("alerts"); !errors.Is(err, channels.ErrHeld) {
+			t.Errorf("closed under the threshold: %v", err)
 		}
 	})
 }

@@ -1,17 +1,15 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"kecho/agent/api"
+	"kecho/agent/channels"
 	"kecho/agent/gauges"
-	"kecho/channel"
 	"kecho/resmgr/monitor"
 	"kecho/resmgr/monitor/host"
 )
@@ -78,7 +76,7 @@ func (a *Agent) makeGauges() (err error) {
 		// The balancer is there before the first threshold.
 		Overflow: func(raised bool) { a.balancer.SetOverflow(raised) },
 		Crossed:  func(c api.Crossing) { a.news.Add(api.EventThreshold, c) },
-		Channels: &eventChannels{open: func(name string) (*channel.Channel, error) { return a.node.Open(name) }},
+		Channels: eventChannels{a.channels},
 		Dial:     a.cfg.Network.Dial,
 		Logger:   a.log,
 	})
@@ -123,42 +121,11 @@ func (a *Agent) overflowDetail() string {
 	return "raised by " + strings.Join(raising, ", ") + ": requests go to peers that have room"
 }
 
-// eventChannels are the channels that thresholds submit events on.
-type eventChannels struct {
-	open func(name string) (*channel.Channel, error)
+// eventChannels are the channels that thresholds submit events on: those of
+// applications.
+type eventChannels struct{ *channels.Table }
 
-	mu     sync.Mutex
-	opened map[string]*channel.Channel // guarded by mu
-}
+var _ gauges.Channels = eventChannels{}
 
-var _ gauges.Channels = (*eventChannels)(nil)
-
-// Open opens a channel that nothing else of this agent has open.
-func (e *eventChannels) Open(name string) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.opened[name] != nil {
-		return nil
-	}
-	c, err := e.open(name)
-	if err != nil {
-		return err
-	}
-	if e.opened == nil {
-		e.opened = make(map[string]*channel.Channel)
-	}
-	e.opened[name] = c
-	return nil
-}
-
-// Submit submits to whoever has the channel open; nobody is no error.
-func (e *eventChannels) Submit(ctx context.Context, name, kind string, body []byte) error {
-	e.mu.Lock()
-	c := e.opened[name]
-	e.mu.Unlock()
-	_, err := c.Submit(ctx, channel.Event{Type: channel.Type(kind), Body: body})
-	if errors.Is(err, channel.ErrNoSink) {
-		return nil
-	}
-	return err
-}
+// Open opens a channel for good.
+func (e eventChannels) Open(name string) error { return e.Hold(name) }

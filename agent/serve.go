@@ -68,7 +68,7 @@ func (a *Agent) serveAdmin(ctx context.Context) error {
 	server := &http.Server{
 		Handler: api.NewHandler(api.Config{
 			Node: a.describeNode, Members: a.members, Ready: a.checks, Metrics: a.metrics.Handler(), Version: a.cfg.Version,
-			Gauges: a.gauges, Events: a.news, Leases: a.leases.manager,
+			Gauges: a.gauges, Events: a.news, Leases: a.leases.manager, Channels: a.channels,
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -78,6 +78,7 @@ func (a *Agent) serveAdmin(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(a.news.Close) // else streams would hold it up
+	server.RegisterOnShutdown(a.channels.End)
 	listeners := []net.Listener{a.socket.admin}
 	if a.socket.unix != nil {
 		listeners = append(listeners, a.socket.unix)

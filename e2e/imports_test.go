@@ -34,7 +34,6 @@ var importTable = map[string]imports{
 	"filters":            {ours: []string{"channel"}},
 	"filters/dynamic":    {ours: []string{"channel", "filters"}},
 	"filters/expression": {ours: []string{"channel", "filters", "filters/dynamic"}, modules: []string{exprlang}},
-	"filters/wasm":       {ours: []string{"channel", "filters/dynamic"}, modules: []string{wazero}},
 	"balancer": {
 		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
 		modules: []string{httpguts, httpsfv},
@@ -51,27 +50,28 @@ var importTable = map[string]imports{
 	"agent": {
 		ours: []string{
 			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
-			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
+			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/channels", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 		modules: []string{proxyproto},
 	},
-	"agent/api":     {ours: []string{"agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
-	"agent/gauges":  {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
-	"agent/news":    {},
-	"agent/orca":    {ours: []string{"resmgr/monitor"}},
-	"agent/metrics": {modules: []string{prometheus}},
+	"agent/api":         {ours: []string{"agent/channels", "agent/cloudevents", "agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma, websocket}, tests: []string{"channel"}},
+	"agent/channels":    {ours: []string{"channel", "agent/cloudevents", "agent/news"}},
+	"agent/cloudevents": {},
+	"agent/gauges":      {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
+	"agent/news":        {},
+	"agent/orca":        {ours: []string{"resmgr/monitor"}},
+	"agent/metrics":     {modules: []string{prometheus}},
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
-	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
+	"cmd/kecho":     {ours: []string{"agent", "agent/api", "agent/cloudevents", "cmd/kecho/demo"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
 	"cmd/kecho-lab": {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
 	"cmd/kecho-lab/live": {
 		ours:    []string{"agent/api", "balancer/policy", "balancer/sim", "cmd/kecho/demo"},
 		modules: []string{"golang.org/x/sys/unix"}, // timerfd
 	},
-	"cmd/kecho/demo":       {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
-	"examples/filter-wasm": {},
-	"e2e":                  {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho/demo", "resmgr/monitor/host"}},
+	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
+	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho/demo", "resmgr/monitor/host"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.
@@ -90,8 +90,8 @@ const (
 	prometheus = "github.com/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	exprlang   = "github.com/expr-lang/expr"
-	wazero     = "github.com/tetratelabs/wazero"
 	huma       = "github.com/danielgtaylor/huma/v2"
+	websocket  = "github.com/coder/websocket"
 )
 
 // testModules may be imported by any test file and by nothing else, besides

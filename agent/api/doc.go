@@ -21,10 +21,16 @@
 //	GET, POST /v1/leases           Lease; LeaseRequest, ?dry_run=true; Idempotency-Key
 //	GET, DELETE /v1/leases/{id}    Lease, with its ETag; ?holder=
 //	PUT, POST /v1/leases/{id}/renewal   LeaseRenewal; If-Match
+//	GET /v1/channels   {"items": [Channel...], "next": ""}
+//	GET, PUT, DELETE /v1/channels/{channel}    Channel; open and close
+//	POST /v1/channels/{channel}/events         CloudEvents, one or a batch; Published
 //	GET /v1/events     what happens, as server-sent events; ?type=threshold,member,lease
 //
 // A Gauge is a value that rises and falls, a Threshold a condition on one; package
 // gauges has what they do, package monitor how a condition is written.
+//
+// A Channel is an event channel that an application has open here; package
+// channels has what becomes of a CloudEvent on one.
 //
 // A Lease is resources of a node that a holder has alone; package resmgr has what
 // that means. Where nothing fits, the problem's "reasons" has each node's, with

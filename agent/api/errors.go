@@ -33,6 +33,8 @@ const (
 	NotHolder   Code = "not_holder"         // the lease is somebody else's
 	Changed     Code = "changed"            // it is not what If-Match says any more
 	NoAnswer    Code = "no_answer"          // the node whose lease it is does not answer now
+	TooFast     Code = "too_fast"           // more events are published than a channel takes
+	NotEvent    Code = "not_event"          // a body's Content-Type is of CloudEvents in a format that is not read
 )
 
 // outcomes is the one table of what a code means to HTTP and to a shell.
@@ -58,6 +60,8 @@ var outcomes = map[Code]struct{ status, exit int }{
 	NotHolder:   {http.StatusForbidden, 5},
 	Changed:     {http.StatusPreconditionFailed, 5},
 	NoAnswer:    {http.StatusServiceUnavailable, 75},
+	TooFast:     {http.StatusTooManyRequests, 75},
+	NotEvent:    {http.StatusUnsupportedMediaType, 2},
 }
 
 // Status is the HTTP status of an answer with this code; 500 for a code that

@@ -38,6 +38,8 @@ func TestExitCodes(t *testing.T) {
 		{&api.Error{Code: api.NotHolder}, 5},
 		{&api.Error{Code: api.Changed}, 5},
 		{&api.Error{Code: api.NoAnswer}, 75},
+		{&api.Error{Code: api.TooFast}, 75},
+		{&api.Error{Code: api.NotEvent}, 2},
 		{fmt.Errorf("ask: %w", &api.Error{Code: api.NotFound}), 3},
 		{fmt.Errorf("ask: %w", context.DeadlineExceeded), 124},
 	} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"kecho/agent/channels"
 	"kecho/agent/news"
 	"kecho/resmgr"
 )
@@ -29,6 +30,8 @@ type Config struct {
 	Events *news.Log
 	// Leases is the resource manager. Nil: there is none.
 	Leases *resmgr.Manager
+	// Channels are those of applications. Nil: there are none.
+	Channels *channels.Table
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
 	// Version is the agent's, for /openapi.json.
@@ -61,6 +64,9 @@ func NewHandler(cfg Config) http.Handler {
 	}
 	if cfg.Leases != nil {
 		v1.addLeases(cfg.Leases)
+	}
+	if cfg.Channels != nil {
+		v1.addChannels(cfg.Channels)
 	}
 	if cfg.Events != nil {
 		v1.addEvents(cfg.Events)

@@ -4,7 +4,7 @@
 // # Vocabulary
 //
 // An Item is one thing that happened. It has a type, which is a closed set,
-// and data, which is JSON of that type's own:
+// and data, which is JSON of that type's own; in the agent's log:
 //
 //	threshold  api.Crossing: a threshold was raised or cancelled
 //	member     api.MemberChange: a node joined, left, or failed
@@ -26,6 +26,8 @@
 //		<-page.More
 //	}
 //
+// The events of an application's channel are kept in a log too: agent/channels.
+//
 // A new type is a line here and a call of Add; agent/api shows it at
 // /v1/events without knowing it.
 //
@@ -36,6 +38,6 @@
 //
 // # Limits
 //
-// 256 items are kept, each with 16 KiB of data at most: what is larger is
-// left out and counts as a gap.
+// 256 items are kept, each with 16 KiB of data at most, unless Config says
+// otherwise: what is larger is left out and counts as a gap.
 package news

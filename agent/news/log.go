@@ -29,15 +29,21 @@ type Config struct {
 	ID string
 	// Kept is how many items are kept. Zero: 256.
 	Kept int
+	// Largest is how many bytes of data an item has at most. Zero: 16 KiB.
+	Largest int
+	// Bytes is how many bytes of data are kept of all items. Zero: Kept x
+	// Largest.
+	Bytes int
 }
 
 // Log is the last things that happened.
 type Log struct {
-	id   string
-	kept int
+	cfg Config
 
 	mu     sync.Mutex
 	ring   []Item        // item n is at (n-1) % kept; guarded by mu
+	bytes  int           // of the data in ring; guarded by mu
+	gone   uint64        // how many items are not there any more; guarded by mu
 	added  uint64        // how many items there ever were; guarded by mu
 	more   chan struct{} // closed by the next Add, and by Close; guarded by mu
 	closed bool          // guarded by mu
@@ -48,28 +54,62 @@ func New(cfg Config) *Log {
 	if cfg.Kept == 0 {
 		cfg.Kept = defaultKept
 	}
-	return &Log{id: cfg.ID, kept: cfg.Kept, ring: make([]Item, cfg.Kept), more: make(chan struct{})}
+	if cfg.Largest == 0 {
+		cfg.Largest = maxData
+	}
+	if cfg.Bytes == 0 {
+		cfg.Bytes = cfg.Kept * cfg.Largest
+	}
+	return &Log{cfg: cfg, ring: make([]Item, cfg.Kept), more: make(chan struct{})}
 }
 
 // Add adds an item with the JSON of data. Data that cannot be JSON or is too
 // large is a gap to all readers.
 func (l *Log) Add(kind string, data any) {
 	text, err := json.Marshal(data)
-	if err != nil || len(text) > maxData {
+	if err != nil || len(text) > min(l.cfg.Largest, l.cfg.Bytes) {
 		kind, text = "", nil // what no reader is shown
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.addLocked(Item{Type: kind, Time: time.Now(), Data: text})
+}
+
+// Miss notes that n items happened which nobody can be shown: a gap to all
+// readers.
+func (l *Log) Miss(n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	blank := min(n, uint64(l.cfg.Kept))
+	for range blank {
+		l.addLocked(Item{})
+	}
+	l.added += n - blank // of the same blank items, as the ring holds them
+	l.gone += n - blank
+}
+
+func (l *Log) addLocked(item Item) {
 	if l.closed {
 		return
 	}
-	l.ring[l.added%uint64(l.kept)] = Item{
-		ID: l.id + "-" + strconv.FormatUint(l.added+1, 10), Type: kind, Time: time.Now(), Data: text,
+	for l.added-l.gone == uint64(l.cfg.Kept) || l.bytes+len(item.Data) > l.cfg.Bytes {
+		oldest := &l.ring[l.gone%uint64(l.cfg.Kept)]
+		l.bytes -= len(oldest.Data)
+		*oldest = Item{}
+		l.gone++
 	}
+	item.ID = l.idOf(l.added + 1)
+	l.ring[l.added%uint64(l.cfg.Kept)] = item
+	l.bytes += len(item.Data)
 	l.added++
 	close(l.more)
 	l.more = make(chan struct{})
 }
+
+func (l *Log) idOf(n uint64) string { return l.cfg.ID + "-" + strconv.FormatUint(n, 10) }
+
+// ID is that of the item before p, from which a reader can go on: see Behind.
+func (l *Log) ID(p Position) string { return l.idOf(p.At) }
 
 // Close ends the log: pages say so, and nothing is added any more.
 func (l *Log) Close() {
@@ -95,6 +135,14 @@ func (l *Log) Now() Position {
 	return Position{At: l.added}
 }
 
+// Start is before all that is kept. What is gone already is no gap to who
+// begins there.
+func (l *Log) Start() Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Position{At: l.gone}
+}
+
 // Behind is the position behind the item of that ID. Of another log's it is
 // before all that is kept, and lost; the error is that of a text that is no ID.
 func (l *Log) Behind(id string) (Position, error) {
@@ -105,7 +153,7 @@ func (l *Log) Behind(id string) (Position, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id[:i] != l.id || n > l.added {
+	if id[:i] != l.cfg.ID || n > l.added {
 		return Position{Lost: true}, nil
 	}
 	return Position{At: n}, nil
@@ -130,7 +178,7 @@ type Page struct {
 func (l *Log) After(p Position) Page {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	oldest := l.added - min(l.added, uint64(l.kept)) // items up to it are gone
+	oldest := l.gone
 	page := Page{Next: Position{At: l.added}, More: l.more, End: l.closed, Gap: p.Lost}
 	if p.At < oldest {
 		page.Gap = true
@@ -139,7 +187,7 @@ func (l *Log) After(p Position) Page {
 		}
 	}
 	for n := max(p.At, oldest); n < l.added; n++ {
-		item := l.ring[n%uint64(l.kept)]
+		item := l.ring[n%uint64(l.cfg.Kept)]
 		if item.Type == "" {
 			page.Gap = true
 			page.Missed++

@@ -111,3 +111,29 @@ func TestReadersSeeAll(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A log is bounded by bytes too, and what never came to it is a gap.
+func TestLogBytes(t *testing.T) {
+	l := news.New(news.Config{ID: "ab", Kept: 4, Largest: 10, Bytes: 20})
+	start := l.Now()
+	for range 3 {
+		l.Add("x", "12345678") // ten bytes with the quotes
+	}
+	if p := l.After(start); ids(p.Items) != "ab-2 ab-3" || p.Missed != 1 {
+		t.Errorf("%+v", p)
+	}
+	if p := l.After(l.Start()); ids(p.Items) != "ab-2 ab-3" || p.Gap || l.ID(p.Next) != "ab-3" {
+		t.Errorf("from the start: %+v", p)
+	}
+	l.Add("x", "123456789")
+	l.Miss(1)
+	l.Add("y", 1)
+	if p := l.After(news.Position{At: 3}); ids(p.Items) != "ab-6" || !p.Gap || p.Missed != 2 {
+		t.Errorf("one too large and one missed: %+v", p)
+	}
+	l.Miss(100)
+	l.Add("z", 1)
+	if p := l.After(news.Position{At: 6}); ids(p.Items) != "ab-107" || p.Missed != 100 {
+		t.Errorf("many missed: %+v", p)
+	}
+}

@@ -1,0 +1,94 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"kecho/agent/channels"
+	"kecho/agent/cloudevents"
+)
+
+// Published is what became of the events that a request brought.
+type Published struct {
+	// Items are the events, in the order in which they came.
+	Items []PublishedEvent `json:"items"`
+	// Sinks is how many other nodes have the channel open.
+	Sinks int `json:"sinks"`
+}
+
+// PublishedEvent is one event that was published.
+type PublishedEvent struct {
+	// ID is the CloudEvent's, KechoID what the cluster knows it by.
+	ID      string `json:"id"`
+	KechoID string `json:"kechoid"`
+}
+
+// PublishInput is what is published: huma hands over the fields and the bytes.
+type PublishInput struct {
+	ChannelPath
+	RawBody []byte `contentType:"application/cloudevents+json"`
+	header  http.Header
+}
+
+// Resolve keeps the header fields, in which attributes may be.
+func (in *PublishInput) Resolve(c huma.Context) []error {
+	in.header = make(http.Header)
+	c.EachHeader(in.header.Add)
+	return nil
+}
+
+var _ huma.Resolver = (*PublishInput)(nil)
+
+func (e endpoints) addPublish(table *channels.Table) {
+	// Binary mode has any content.
+	body := &huma.RequestBody{Content: map[string]*huma.MediaType{cloudevents.Structured: {}, cloudevents.Batch: {}, "*/*": {}}}
+	add(e, huma.Operation{
+		Method: http.MethodPost, Path: channelsPath + "/{channel}/events", OperationID: "publish", Summary: "Publish one event, or a batch",
+		DefaultStatus: http.StatusAccepted,
+		RequestBody:   body,
+		Description: "CloudEvents 1.0 in binary, structured or batch mode. Either all events of a batch are taken, or none. " +
+			"The extensions kechopriority (urgent, bulk), kechottl (such as 1.5s) and kechore (the kechoid of the event that this one answers) are obeyed.",
+	}, func(ctx context.Context, in *PublishInput) (*answer[Published], error) {
+		c, err := table.At(in.Channel)
+		if err != nil {
+			return nil, channelFailure(err)
+		}
+		events, err := cloudevents.Decode(in.header, in.RawBody)
+		if err != nil {
+			return nil, eventFailure(err)
+		}
+		out, err := publish(ctx, c, events)
+		return &answer[Published]{out}, err
+	})
+	body.Required = false // huma has said that it is: an event may have no data
+}
+
+// publish publishes all of events, when all are sound.
+func publish(ctx context.Context, c *channels.Channel, events []cloudevents.Event) (Published, error) {
+	out := Published{Items: []PublishedEvent{}, Sinks: c.Sinks()}
+	ids, err := c.Publish(ctx, events)
+	if err != nil {
+		return out, channelFailure(err)
+	}
+	for i, e := range events {
+		out.Items = append(out.Items, PublishedEvent{ID: e.Text(cloudevents.ID), KechoID: ids[i].String()})
+	}
+	return out, nil
+}
+
+// eventFailure is why a body is no CloudEvents.
+func eventFailure(err error) error {
+	code := Invalid
+	switch {
+	case errors.Is(err, cloudevents.ErrFormat):
+		code = NotEvent
+	case errors.Is(err, cloudevents.ErrBatch):
+		code = TooLarge
+	}
+	return &Error{Code: code, Detail: fmt.Sprintf("body: %.500s", strings.ToValidUTF8(err.Error(), "?")), Err: err}
+}

@@ -1,0 +1,98 @@
+package cloudevents
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// The content types of the modes that are JSON.
+const (
+	Structured = "application/cloudevents+json"
+	Batch      = "application/cloudevents-batch+json"
+)
+
+// MaxBatch is how many events a batch has at most.
+const MaxBatch = 256
+
+// Errors that callers branch on.
+var (
+	// ErrFormat: CloudEvents, in a format other than JSON.
+	ErrFormat = errors.New("CloudEvents are read as " + Structured + ", as " + Batch + ", and in binary mode")
+	// ErrBatch: a batch has more than MaxBatch events.
+	ErrBatch = fmt.Errorf("a batch has more than %d events", MaxBatch)
+)
+
+// Decode reads what a request carries: one event, or those of a batch, all of
+// them sound. An error names the event by its place, and what of it is wrong.
+func Decode(header http.Header, body []byte) ([]Event, error) {
+	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case kind == Structured:
+		var e Event
+		if err := unmarshal(body, &e); err != nil {
+			return nil, err
+		}
+		return []Event{e}, nil
+	case kind == Batch:
+		return decodeBatch(body)
+	case strings.HasPrefix(kind, "application/cloudevents"):
+		return nil, fmt.Errorf("%.80s: %w", kind, ErrFormat)
+	}
+	e, err := decodeBinary(header, body)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{e}, nil
+}
+
+func decodeBatch(body []byte) ([]Event, error) {
+	var texts []json.RawMessage
+	if err := json.Unmarshal(body, &texts); err != nil {
+		return nil, fmt.Errorf("a batch is a JSON list of CloudEvents: %w", err)
+	}
+	if len(texts) > MaxBatch {
+		return nil, ErrBatch
+	}
+	events := make([]Event, len(texts))
+	for i, text := range texts {
+		if err := unmarshal(text, &events[i]); err != nil {
+			return nil, fmt.Errorf("event %d of %d: %w", i+1, len(texts), err)
+		}
+	}
+	return events, nil
+}
+
+// unmarshal is UnmarshalJSON of text that may be no JSON.
+func unmarshal(text []byte, e *Event) error {
+	if !json.Valid(text) {
+		return errors.New("the event is no JSON")
+	}
+	return e.UnmarshalJSON(text)
+}
+
+func decodeBinary(header http.Header, body []byte) (Event, error) {
+	e := Event{Attributes: make(map[string]any), Data: body}
+	for field, values := range header {
+		name, ok := strings.CutPrefix(strings.ToLower(field), "ce-")
+		if !ok {
+			continue
+		}
+		text, err := url.PathUnescape(strings.Join(values, ", "))
+		if err != nil {
+			return Event{}, fmt.Errorf("the field %.80s: %w", field, err)
+		}
+		e.Attributes[name] = text
+	}
+	if kind := header.Get("Content-Type"); kind != "" {
+		e.Attributes[DataContentType] = kind
+	}
+	if err := e.takeVersion(); err != nil {
+		return Event{}, fmt.Errorf("%w (in binary mode they are the fields ce-specversion, ce-id, ...)", err)
+	}
+	return e, e.Check()
+}

@@ -1,3 +1,0 @@
-package main
-
-func main() {} // never called: the module is a library
