@@ -1,6 +1,9 @@
 package channel
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // WhenFull says what happens to an event for which there is no room in the
 // queue of a subscription. Whatever is dropped is counted.
@@ -39,6 +42,15 @@ type backlog struct {
 	bytes int
 	first uint64            // the number of items[0], counted from the start
 	keyed map[string]uint64 // with KeepNewest: the number of what waits
+}
+
+// late reports whether a deadline has passed: of a set any.
+func (it *item) late(now time.Time) bool {
+	past := func(e *Event) bool { return !e.Deadline.IsZero() && now.After(e.Deadline) }
+	if it.event != nil {
+		return past(it.event)
+	}
+	return slices.ContainsFunc(it.set, past)
 }
 
 // verdict says what room for one item costs.
@@ -101,6 +113,25 @@ func (b *backlog) take() item {
 		delete(b.keyed, it.key)
 	}
 	return it
+}
+
+// expire drops what is late and says how much that was.
+func (b *backlog) expire(now time.Time) int {
+	n := len(b.items)
+	b.items = slices.DeleteFunc(b.items, func(it item) bool {
+		late := it.late(now)
+		if late {
+			b.bytes -= it.size
+		}
+		return late
+	})
+	clear(b.keyed)
+	if b.rule == KeepNewest {
+		for i := range b.items {
+			b.keyed[b.items[i].key] = b.first + uint64(i)
+		}
+	}
+	return n - len(b.items)
 }
 
 // clear drops everything and says how much that was.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Each script puts items, one word each: key and size. What is left, and what
@@ -77,5 +78,37 @@ func TestBacklogKeysAfterTake(t *testing.T) {
 	put("a", 4)
 	if len(b.items) != 1 || b.items[0].size != 4 {
 		t.Errorf("after clear: %+v", b.items)
+	}
+}
+
+func TestBacklogExpires(t *testing.T) {
+	now := time.Unix(100, 0)
+	for _, rule := range []WhenFull{Refuse, KeepNewest} {
+		b := backlog{maxEvents: 8, maxBytes: 100, rule: rule}
+		put := func(key string, due int64) {
+			it := item{key: key, size: 3, event: &Event{}}
+			if due != 0 {
+				it.event.Deadline = time.Unix(due, 0)
+			}
+			b.admit(key, 3)
+			b.put(it)
+		}
+		put("taken", 0)
+		b.take()
+		put("a", 99)
+		put("b", 0)
+		put("c", 101)
+		put("d", 98)
+		put("e", 0)
+		if n := b.expire(now); n != 2 || len(b.items) != 3 || b.bytes != 9 {
+			t.Errorf("rule %d: %d late, %d left of %d bytes; want 2, and 3 of 9", rule, n, len(b.items), b.bytes)
+		}
+		if rule == KeepNewest {
+			put("e", 0)
+			put("a", 0)
+			if len(b.items) != 4 || b.items[2].key != "e" || len(b.keyed) != 4 {
+				t.Errorf("the keys are lost: %+v, %v", b.items, b.keyed)
+			}
+		}
 	}
 }

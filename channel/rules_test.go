@@ -234,3 +234,30 @@ func TestLateInTheQueueOfALink(t *testing.T) {
 		equal(t, "handled", got.Bodies(), []string{"1h0m0s", "3s"})
 	})
 }
+
+// What is late in a full queue makes room for what comes.
+func TestLateInAFullQueue(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		release := make(chan struct{})
+		var got channeltest.Recorder
+		s, _ := chans[1].SubscribeWith(channel.SubscriptionConfig{
+			Queue: 2, Handler: func(e *channel.Event) { <-release; got.Handle(e) },
+		})
+		send := func(body string, wait time.Duration) {
+			submit(t, chans[0], channel.Event{Type: "a", Body: []byte(body), Deadline: time.Now().Add(wait)})
+			synctest.Wait()
+		}
+		send("first", time.Hour)
+		send("late", time.Second)
+		send("waits", time.Hour)
+		time.Sleep(2 * time.Second)
+		send("new", time.Hour)
+		send("too many", time.Hour)
+		close(release)
+		synctest.Wait()
+		equal(t, "handled", got.Bodies(), []string{"first", "waits", "new"})
+		if n := s.Stats(); n.Late != 1 || n.Refused != 1 || chans[1].Stats().Late != 1 {
+			t.Errorf("%+v", n)
+		}
+	})
+}

@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,10 +19,15 @@ type Subscription struct {
 	suspended atomic.Bool // changed under mu
 
 	mu       sync.Mutex
-	waiting  backlog     // guarded by mu
-	together correlation // guarded by mu
-	running  bool        // a goroutine is at the queue; guarded by mu
+	waiting  backlog       // guarded by mu
+	together correlation   // guarded by mu
+	swept    time.Duration // when the full queue was last rid of what is late, from Node.start; guarded by mu
+	running  bool          // a goroutine is at the queue; guarded by mu
 }
+
+// sweepEvery is how long a full queue is left alone after it was searched for
+// what is late.
+const sweepEvery = 10 * time.Millisecond
 
 // Subscribe calls h for each event that matches, in order, one at a time, on
 // a goroutine that is not the link's: h may block, and then up to MaxQueue
@@ -156,8 +160,16 @@ func (s *Subscription) enqueue(e *Event) {
 	}
 }
 
-// admitLocked makes room for it, or reports that there is none.
+// admitLocked makes room for it, or reports that there is none. In a full queue
+// what is late goes first; that is looked for at most once in a while, because
+// it takes time in proportion to the queue.
 func (s *Subscription) admitLocked(it *item) bool {
+	if !s.waiting.fits(it.size) && it.since-s.swept >= sweepEvery {
+		s.swept = it.since
+		n := uint64(s.waiting.expire(time.Now()))
+		s.count.late.Add(n)
+		s.channel.count.late.Add(n)
+	}
 	v := s.waiting.admit(it.key, it.size)
 	switch {
 	case v.refused:
@@ -230,13 +242,4 @@ func (s *Subscription) handle(it *item) {
 		return
 	}
 	s.cfg.Handler(it.event)
-}
-
-// late reports whether a deadline has passed: of a set any.
-func (it *item) late(now time.Time) bool {
-	past := func(e *Event) bool { return !e.Deadline.IsZero() && now.After(e.Deadline) }
-	if it.event != nil {
-		return past(it.event)
-	}
-	return slices.ContainsFunc(it.set, past)
 }
