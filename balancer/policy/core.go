@@ -254,6 +254,7 @@ func (c *Core) start(now time.Duration, r *Request, out []Effect) []Effect {
 	if r.owner != 0 {
 		c.count.Guests++
 		c.ended.add(r.name())
+		c.peers.unkeep(r)
 		out = c.send(r.owner, Message{Kind: Started, ID: r.id, Epoch: r.epoch, Tied: r.tied, Data: r.Data}, out)
 	} else {
 		c.begun(now, r, 0)

@@ -87,7 +87,7 @@
 //
 // A Core keeps at most Config.Queue requests that wait here, which hold at most
 // Config.QueueBytes; those that come back from a peer are kept beyond that. It
-// keeps 4,096 guests, offers among them, none for longer than 10 minutes, and the names of the last
+// keeps 4,096 guests, offers among them, 1,024 of one peer, none for longer than 10 minutes, and the names of the last
 // 4,096 guests that it began or refused, by which it knows what is repeated. A
 // request is pushed 3 times and refused 6 times at most; then it stays. A
 // message that is doubled and comes later than 4,096 guests after is not known
@@ -109,7 +109,13 @@
 // are no answer, silence after a grant or a push, most of a request's time spent
 // there in vain, and a refusal by one that says in it that it has room. Whatever
 // a peer claims, it has as many requests of this node as it has answered before
-// in good time at once, and as many as this node has places at first.
+// in good time at once, and as many as this node has places at first. A peer that
+// cannot have served a request in the time that is left, by what it says of its
+// services, is not asked.
+//
+// An owner that does not answer claims has 8 of them unanswered, or as many as
+// there are places, and then one for each that it grants, and one a second: each
+// keeps a place for four round trips.
 //
 // A budget holds at most its burst.
 //

@@ -141,6 +141,9 @@ func (c *Core) quiet(now time.Duration, r *Request, out []Effect) []Effect {
 // nothing came. The claim itself stays: a grant may be late, and must find it.
 func (c *Core) guestDue(now time.Duration, g *Request, out []Effect) []Effect {
 	if g.deadline > now {
+		if g.holds || g.loose {
+			c.peers.owe(now, g)
+		}
 		c.unhold(g)
 		c.schedule(g, g.deadline)
 		return out

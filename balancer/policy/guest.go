@@ -60,7 +60,7 @@ func (c *Core) Hear(now time.Duration, from Peer, r Report) { c.peers.hear(now, 
 // onOffer keeps a placeholder for what a peer offers, as if it were two
 // services younger than it is: a stranger counts less than who is here.
 func (c *Core) onOffer(now time.Duration, name guestName, m Message, out []Effect) []Effect {
-	if c.closed(now, m) || m.Left < c.service || len(c.guests) >= maxGuests {
+	if c.closed(now, m) || m.Left < c.service || len(c.guests) >= maxGuests || !c.peers.mayOffer(now, name.owner, c.cfg.Places) {
 		return out
 	}
 	g := c.welcome(now, name, m)
@@ -108,6 +108,7 @@ func (c *Core) welcome(now time.Duration, name guestName, m Message) *Request {
 	*g = Request{Class: m.Class.known(), Bytes: max(m.Bytes, 0), id: name.id, owner: name.owner, epoch: name.epoch, arrived: now - m.Age,
 		deadline: now + m.Left, Data: m.Data, tied: m.Tied, asked: g.asked[:0], tried: g.tried[:0]}
 	c.guests[name] = g
+	c.peers.keep(g)
 	c.schedule(g, g.deadline)
 	return g
 }
@@ -126,6 +127,9 @@ func (c *Core) seize(now time.Duration, g *Request, out []Effect) []Effect {
 // long beside the round trip the place is kept for the answer.
 func (c *Core) claim(now time.Duration, g *Request, out []Effect) []Effect {
 	c.shadows.remove(g)
+	if !c.peers.mayOffer(now, g.owner, c.cfg.Places) {
+		return c.drop(g, out)
+	}
 	g.phase = claimed
 	if float64(c.service) >= 8*float64(c.trip)*float64(c.cfg.Places) {
 		g.holds = true
@@ -163,6 +167,7 @@ func (c *Core) onGrant(now time.Duration, g *Request, name guestName, m Message,
 		return out
 	}
 	c.unhold(g)
+	c.peers.paid(g, true)
 	g.Data, g.Bytes, g.deadline = m.Data, max(m.Bytes, 0), now+min(max(m.Left, 0), maxLeft)
 	switch {
 	case c.down:
@@ -219,6 +224,7 @@ func (c *Core) onCancel(g *Request, out []Effect) []Effect {
 	if g.phase == queued || g.tied {
 		c.ended.add(g.name())
 	}
+	c.peers.paid(g, false)
 	return c.drop(g, out)
 }
 
@@ -229,6 +235,7 @@ func (c *Core) drop(g *Request, out []Effect) []Effect {
 	c.queue.remove(g)
 	c.shadows.remove(g)
 	c.timers.remove(g)
+	c.peers.unkeep(g)
 	delete(c.guests, g.name())
 	if g.Data != nil {
 		out = append(out, Effect{Do: DoForget, Message: Message{Data: g.Data}})

@@ -41,7 +41,7 @@ func TestManyOffers(t *testing.T) {
 	c := NewCore(Config{Places: 1, Mode: Pull})
 	c.Arrive(0, &Request{}, nil)
 	for id := range uint64(2 * maxGuests) {
-		c.Receive(0, 'b', Message{Kind: Offer, ID: id, Left: time.Second}, nil)
+		c.Receive(0, Peer('b'+id%8), Message{Kind: Offer, ID: id, Left: time.Second}, nil)
 	}
 	if len(c.guests) != maxGuests {
 		t.Errorf("%d guests are kept", len(c.guests))

@@ -293,10 +293,14 @@ func (c *Core) again(now time.Duration, r *Request, from Peer, begun bool, out [
 // PeerGone says that a peer left or its link is broken for good.
 func (c *Core) PeerGone(now time.Duration, p Peer, out []Effect) []Effect {
 	c.peers.forget(p)
-	for _, r := range c.inOrder() {
-		switch {
-		case r.owner == p:
+	all := c.inOrder()
+	for _, r := range all { // first, so that none of them is begun by what follows
+		if r.owner == p {
 			out = c.onCancel(r, out)
+		}
+	}
+	for _, r := range all {
+		switch {
 		case r.owner == 0 && r.at(p) >= 0:
 			r.copies[r.at(p)].counted = false
 			c.forget(r, r.at(p))

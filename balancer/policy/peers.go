@@ -34,6 +34,7 @@ type known struct {
 	met    time.Duration // when it was first heard, or never
 	sent   int           // on their way there and not in what it reported
 	conduct
+	custom
 }
 
 // never is a time before all others, forever one after them.
@@ -124,8 +125,13 @@ func (c *Core) InFlight(p Peer) int {
 }
 
 // MayAsk reports whether a submission for r may go to p: it was not asked
-// before, and has not failed lately.
+// before, has not failed lately, and does not take longer for a request than r's
+// client waits. It would refuse, and that must not count against it.
 func (c *Core) MayAsk(now time.Duration, r *Request, p Peer) bool {
+	left := r.deadline - now
+	if i, ok := c.peers.index.get(p); ok && left > 0 && c.peers.known[i].report.Service > left {
+		return false
+	}
 	return !slices.Contains(r.tried, p) && !c.peers.ejected(now, p)
 }
 

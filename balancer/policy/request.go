@@ -65,6 +65,8 @@ type Request struct {
 	// Of a guest.
 	holds bool // a place is kept for the answer to the claim
 	loose bool // claimed without keeping a place
+	owed  bool // claimed, and its owner has not answered in time
+	kept  bool // counts against what its owner may have waiting here
 	// aborted says that DoAbort was said.
 	aborted bool
 }
