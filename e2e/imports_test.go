@@ -34,6 +34,7 @@ var importTable = map[string]imports{
 	"filters":            {ours: []string{"channel"}},
 	"filters/dynamic":    {ours: []string{"channel", "filters"}},
 	"filters/expression": {ours: []string{"channel", "filters", "filters/dynamic"}, modules: []string{exprlang}},
+	"filters/wasm":       {ours: []string{"channel", "filters/dynamic"}, modules: []string{wazero}},
 	"balancer": {
 		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
 		modules: []string{httpguts, httpsfv},
@@ -70,8 +71,9 @@ var importTable = map[string]imports{
 		ours:    []string{"agent/api", "balancer/policy", "balancer/sim", "cmd/kecho/demo"},
 		modules: []string{"golang.org/x/sys/unix"}, // timerfd
 	},
-	"cmd/kecho/demo": {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
-	"e2e":            {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho/demo", "resmgr/monitor/host"}},
+	"cmd/kecho/demo":       {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
+	"examples/filter-wasm": {},
+	"e2e":                  {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho/demo", "resmgr/monitor/host"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.
@@ -90,6 +92,7 @@ const (
 	prometheus = "github.com/prometheus"
 	proxyproto = "github.com/pires/go-proxyproto"
 	exprlang   = "github.com/expr-lang/expr"
+	wazero     = "github.com/tetratelabs/wazero"
 	huma       = "github.com/danielgtaylor/huma/v2"
 	websocket  = "github.com/coder/websocket"
 )
