@@ -26,7 +26,7 @@ type Config struct {
 	QueueBytes int64
 	// ShedAge is how old the oldest that waits may be before new requests of
 	// its class and of less urgent ones are refused; in Paper beyond Copies.After.
-	// Zero: 500 ms.
+	// Zero: 500 ms. Or Endless.
 	ShedAge time.Duration
 	// Timeout is how long a client waits that says nothing else. Zero: 5 s.
 	Timeout time.Duration
@@ -239,7 +239,7 @@ func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 func (c *Core) begin(now time.Duration, r *Request, out []Effect) []Effect {
 	c.unqueue(r)
 	c.leaving.note(now)
-	if len(r.copies) == 0 && c.brief.hopeless(r.deadline-now, c.queue.len() > 0) {
+	if len(r.copies) == 0 && c.cfg.ShedAge != Endless && c.brief.hopeless(r.deadline-now, c.queue.len() > 0) {
 		return c.giveUp(r, out)
 	}
 	return c.start(now, r, out)

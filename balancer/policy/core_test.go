@@ -25,7 +25,7 @@ type scene struct {
 
 // run does one command; what the cores say is printed:
 //
-//	nodes abc places=1 hard=2 mode=offers service=40ms trip=1ms queue=4 bytes=64 age=500ms
+//	nodes abc places=1 hard=2 mode=offers service=40ms trip=1ms queue=4 bytes=64 age=500ms (or endless)
 //	      copies=2 after=50ms cancel=start share=0.2 backups=1
 //	at 10ms ...       sets the clock, does what is due, then the rest, if any
 //	arrive a x        a's client asks x; "fixed": it cannot move, "once": it
@@ -97,7 +97,9 @@ func set(cfg *Config, trip *time.Duration, key, value string) (err error) {
 	case "trip":
 		*trip, err = d, bad
 	case "age":
-		cfg.ShedAge, err = d, bad
+		if cfg.ShedAge, err = d, bad; value == "endless" {
+			cfg.ShedAge, err = Endless, nil
+		}
 	case "copies":
 		cfg.Copies.Most, err = n, wrong
 	case "after":

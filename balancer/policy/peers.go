@@ -176,7 +176,7 @@ func (c *Core) Weight(p Peer) float64 {
 // found for long.
 func (c *Core) patience() time.Duration {
 	if c.sick {
-		return max(c.median(), 4*c.trip, c.cfg.ShedAge/2)
+		return max(c.median(), 4*c.trip, min(c.cfg.ShedAge, c.cfg.Timeout)/2)
 	}
 	if c.raised {
 		return 4 * c.trip

@@ -1,6 +1,14 @@
 package policy
 
-import "time"
+import (
+	"math"
+	"time"
+)
+
+// Endless, as Config.ShedAge, is a server that nobody guards, to compare with:
+// however long others have waited nobody is refused for it, and what comes to a
+// place is begun, though the client is about to give up.
+const Endless time.Duration = math.MaxInt64
 
 // sheds reports whether a new request, whose client waits as long as timeout,
 // is refused: because the oldest that would start before it has waited too long
@@ -42,6 +50,9 @@ func (c *Core) meant() time.Duration {
 // Config.ShedAge alone, and .95, .90 and .80 without the measuring. At .8 nobody
 // is refused; with 200 ms 1 % are.
 func (c *Core) tooOld(now, age time.Duration, class Class, timeout time.Duration) bool {
+	if c.cfg.ShedAge == Endless {
+		return false
+	}
 	if age > min(c.cfg.ShedAge, max(timeout/5, timeout-3*c.service)) {
 		return true
 	}

@@ -155,7 +155,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 
 // core is the configuration of every node's core: the modes are called as the
 // policies are. Nodes that nobody helps, or late, have a queue without an end:
-// shedding would flatter them.
+// shedding, and giving up what comes too late, would flatter them.
 func (cfg *Config) core() policy.Config {
 	core := policy.Config{Places: cfg.Scenario.Places, Timeout: cfg.Timeout, MessageCost: cfg.MessageCost, Copies: cfg.Copies}
 	core.Mode, _ = policy.ModeNamed(string(cfg.Policy))
@@ -163,7 +163,7 @@ func (cfg *Config) core() policy.Config {
 		core.Places, core.MaxPlaces = cfg.Scenario.Limit, cfg.Scenario.Learn
 	}
 	if cfg.Policy == None || cfg.Policy == Paper {
-		core.Queue, core.ShedAge = 1<<20, cfg.Timeout
+		core.Queue, core.ShedAge = 1<<20, policy.Endless
 	}
 	if cfg.Unbounded {
 		core.Budget = policy.Budget{Share: float64(core.Copies.Most) + 10, Rate: 1e6, Burst: 1e9}
