@@ -4,6 +4,7 @@ package sim
 
 import (
 	"testing"
+	"time"
 
 	"kecho/balancer/policy"
 )
@@ -77,5 +78,31 @@ func TestPaperCopies(t *testing.T) {
 	three := run(t, "paper-50", Paper, policy.Copies{Most: 3, Cancel: policy.Never}, true)
 	if ratio := three.Mean / one.Mean; ratio < .95 || ratio > 1.05 || one.Twice > 0 || three.Moved < 1.8*one.Moved {
 		t.Errorf("one copy %.0f ms, three %.0f ms; begun at peers %.2f and %.2f a request", one.Mean, three.Mean, one.Moved, three.Moved)
+	}
+}
+
+// TestWasted: of copies that all run the work on one is for somebody, also where
+// several end within the time of a message.
+func TestWasted(t *testing.T) {
+	s := Scenario{Name: "wasted", Base: .3, Dist: Fixed}
+	cfg := Config{Scenario: s, Policy: Race, Copies: policy.Copies{Most: 3, Cancel: policy.Never}, Unbounded: true, Seconds: 20}
+	cfg.defaults()
+	w := &world{cfg: cfg, clients: newSource(cfg), faults: stream(cfg.Seed, "faults"), until: cfg.length() + 2*cfg.Timeout}
+	if err := w.run(t.Context(), newCores(w)); err != nil {
+		t.Fatal(err)
+	}
+	answered := len(w.latencies) - w.late
+	if got, want := w.work-w.wasted, time.Duration(answered)*cfg.Scenario.Service; got != want || answered < 1000 {
+		t.Errorf("%v of %v of work were for somebody; %d were answered, that is %v", got, w.work, answered, want)
+	}
+}
+
+// TestNone: a node that nobody helps refuses nobody: who does not wait for long
+// enough is served for nothing, or late.
+func TestNone(t *testing.T) {
+	for _, name := range []string{"hot-6x", "overload-2.5"} {
+		if r := simulate(t, name, None, 60); r.Refused > 0 || r.Late < .75 || r.Wasted < .4 {
+			t.Errorf("%s: %.3f refused, %.3f late, %.3f of the work for nobody", name, r.Refused, r.Late, r.Wasted)
+		}
 	}
 }

@@ -35,6 +35,7 @@ type service struct {
 	began   time.Duration
 	works   bool          // it does not wait inside the server
 	since   time.Duration // when that began
+	worked  time.Duration // on it, in all
 }
 
 func (n *coreNode) name() policy.Peer { return peerOf(n.index, n.life) }
@@ -83,6 +84,7 @@ func (n *coreNode) handle(e event) {
 			break
 		}
 		e.job.away = true
+		n.got(e.job, e.service.worked)
 		n.end(e.job, answered)
 		n.out = n.core.Answered(n.now, &e.job.Request, e.from, n.out)
 	case wakes:
@@ -156,14 +158,16 @@ func (n *coreNode) finish(s *service, res policy.Result) {
 	}
 	delete(n.serving, r)
 	took, owner := n.now-s.began, r.Owner()
-	n.spend(n.exit(s), res != policy.Served || j.over)
+	s.worked = n.exit(s)
+	n.spend(s.worked)
 	switch {
 	case owner == 0 && res == policy.Served && n.core.Awaits(r, 0, r.Epoch()): // else the core says what becomes of it
 		j.away = false
+		n.got(j, s.worked)
 		n.end(j, answered)
 	case owner != 0 && res != policy.Aborted:
 		if o := n.node(owner); o != nil {
-			n.plan(event{at: n.now + n.delay(n.index, o.index), what: answers, node: o.index, life: o.life, from: n.name(), job: j, epoch: r.Epoch(), failed: res == policy.Broken})
+			n.plan(event{at: n.now + n.delay(n.index, o.index), what: answers, node: o.index, life: o.life, from: n.name(), job: j, service: s, epoch: r.Epoch(), failed: res == policy.Broken})
 		}
 	}
 	n.out = n.core.Finish(n.now, r, took, res, n.out)

@@ -33,7 +33,7 @@ type event struct {
 	failed  bool   // of answers: there is none
 	run     uint64 // of the job, for finishes
 	job     *job
-	service *service // cores
+	service *service // cores, for finishes and answers
 	message *policy.Message
 }
 

@@ -14,11 +14,9 @@ const paperService = 38 * time.Millisecond
 // first server is asked more than the others, which are idle; the paper says
 // only that one of them is used less than 10 %.
 //
-//	figure-8  20 to 50 requests a second at the hot server
-//	figure-9  50 requests a second there; loads reported 1 to 5 times a second
-//
-// What the paper's second graph of Figure 9 varies, to how many servers a
-// request goes, is not here.
+//	figure-8   20 to 50 requests a second at the hot server
+//	figure-9   50 requests a second there; loads reported 1 to 5 times a second
+//	figure-9b  as many; what has waited for 2.5 s goes to 1 to 5 servers
 func Figures() []Scenario {
 	var list []Scenario
 	point := func(figure, x string, at, rate float64) *Scenario {
@@ -34,6 +32,10 @@ func Figures() []Scenario {
 	for _, reports := range []float64{1, 2, 3, 4, 5} {
 		s := point("figure-9", "reports/s", reports, 50)
 		s.Reports = time.Duration(float64(time.Second) / reports)
+	}
+	for servers := 1; servers <= 5; servers++ {
+		s := point("figure-9b", "servers asked", float64(servers), 50)
+		s.Copies = servers
 	}
 	for i := range list {
 		list[i].defaults()

@@ -100,7 +100,8 @@ func (c *ideal) handle(e event) {
 		if e.job.run != e.run {
 			return
 		}
-		c.spend(c.now-e.job.began, false)
+		c.spend(c.now - e.job.began)
+		c.got(e.job, c.now-e.job.began)
 		c.end(e.job, answered)
 		s.running--
 		c.vacant.set(e.node, true)
@@ -111,7 +112,7 @@ func (c *ideal) handle(e event) {
 		c.vacant.set(e.node, false)
 		for _, j := range running {
 			j.run = 0
-			c.spend(c.now-j.began, true)
+			c.spend(c.now - j.began)
 			c.arrive(j)
 		}
 		for _, j := range queued {

@@ -165,13 +165,14 @@ func (c *informed) finish(e event) {
 	s := &c.servers[e.node]
 	s.running--
 	s.jobs = without(s.jobs, j)
-	c.spend(c.now-j.began, j.over)
+	c.spend(c.now - j.began)
 	if e.node != j.node {
 		j.way = c.cfg.Delay
 	}
 	if c.cfg.Scenario.broken(e.node, c.now, c.cfg.length()) {
 		c.end(j, failed)
 	} else {
+		c.got(j, c.now-j.began)
 		c.end(j, answered)
 	}
 	c.serve(e.node)

@@ -62,12 +62,16 @@ func TestFigures(t *testing.T) {
 	if ratio := five.Reports / one.Reports; ratio < 4.5 || ratio > 5 {
 		t.Errorf("%.2f x the reports at 5 x their rate", ratio)
 	}
+	first, last := simulate(t, "figure-9b@1", Paper, 20), simulate(t, "figure-9b@5", Paper, 20)
+	if last.Messages < 2*first.Messages || last.Mean > 1.02*first.Mean || last.Mean < .98*first.Mean {
+		t.Errorf("asked one server: %.2f messages a request, %.0f ms; five: %.2f, %.0f ms", first.Messages, first.Mean, last.Messages, last.Mean)
+	}
 }
 
 // TestSelect: a name is a scenario, a sweep or a figure; all is what is no
 // figure.
 func TestSelect(t *testing.T) {
-	for name, want := range map[string]int{"uniform-.8": 1, "uniform": 8, "hot": 8, "figure-8": 8, "figure-9": 5, "figure-8@20": 1, "all": len(Scenarios())} {
+	for name, want := range map[string]int{"uniform-.8": 1, "uniform": 8, "hot": 8, "figure-8": 8, "figure-9": 5, "figure-9b": 5, "figure-8@20": 1, "all": len(Scenarios())} {
 		if list, err := Select(name); err != nil || len(list) != want {
 			t.Errorf("%q is %d scenarios, %v; want %d", name, len(list), err, want)
 		}

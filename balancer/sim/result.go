@@ -62,8 +62,8 @@ type Result struct {
 	// Moved is the share of requests that a peer began; of paper, p2c and least
 	// also of those that came there and were not begun.
 	Moved float64 `json:"moved"`
-	// Messages is all of them per request: Control, Reports, and two for each
-	// that moved, there and back.
+	// Messages is all of them per request: Control, Reports, Bodies, and an
+	// answer for each that moved.
 	Messages float64 `json:"messages"`
 	// CPU is what the messages cost, sent and received, as a share of the
 	// service time; and NodeCPU as milliseconds of each second of a node.
@@ -96,7 +96,7 @@ func (w *world) result() Result {
 	}
 	total := float64(max(w.requests, 1))
 	return Result{
-		Dist: s.Dist, Load: s.offered(w.cfg.Nodes), Quantiles: quantiles, Reports: float64(w.told) / total, Moved: float64(w.moved) / total,
+		Dist: s.Dist, Load: s.offered(w.cfg.Nodes), Quantiles: quantiles, Reports: float64(w.told) / total, Moved: float64(w.moved) / total, Bodies: float64(w.moved) / total,
 		Scenario: s.Name, Policy: w.cfg.Policy, Nodes: w.cfg.Nodes, Requests: w.measured,
 		P50: quantile(w.latencies, .5), P99: quantile(w.latencies, .99), P999: quantile(w.latencies, .999), Mean: mean(w.latencies),
 		ColdP99: quantile(w.cold, .99), ColdMean: mean(w.cold),
@@ -148,7 +148,7 @@ func (r *Result) addCounts(c policy.Counts, requests int) {
 
 // addCost adds what the messages of all requests cost.
 func (r *Result) addCost(cfg *Config, requests int) {
-	r.Messages = r.Control + r.Reports + 2*r.Moved
+	r.Messages = r.Control + r.Reports + r.Bodies + r.Moved
 	cpu := 2 * r.Messages * cfg.MessageCost.Seconds()
 	r.CPU = cpu / cfg.Scenario.Service.Seconds()
 	r.NodeCPU = 1e3 * cpu * float64(requests) / cfg.Seconds / float64(cfg.Nodes)

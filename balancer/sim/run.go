@@ -165,7 +165,10 @@ func (cfg *Config) core() policy.Config {
 	if cfg.Policy == None || cfg.Policy == Paper {
 		core.Queue, core.ShedAge = 1<<20, policy.Endless
 	}
-	if cfg.Unbounded {
+	if cfg.Scenario.Copies > 0 {
+		core.Copies.Most = cfg.Scenario.Copies
+	}
+	if cfg.Unbounded || cfg.Scenario.Copies > 0 {
 		core.Budget = policy.Budget{Share: float64(core.Copies.Most) + 10, Rate: 1e6, Burst: 1e9}
 		core.Copies.Share = 1
 	}

@@ -60,6 +60,9 @@ type Scenario struct {
 	// Reports is how often loads are reported in it, whatever Config.Reports is.
 	// Zero: as Config.Reports says.
 	Reports time.Duration
+	// Copies is Config.Copies.Most in it, without a budget: to how many servers a
+	// request goes under Paper. Zero: as Config.Copies says.
+	Copies int
 }
 
 // Scenarios is those that have a name, in the order of docs/sim.md, without the

@@ -131,11 +131,17 @@ func (w *world) begin(j *job, node int) {
 	}
 }
 
-// spend notes what a server spent on a job, and whether for nobody.
-func (w *world) spend(took time.Duration, wasted bool) {
+// spend notes what a server spent on a job: for nobody, until somebody got it.
+func (w *world) spend(took time.Duration) {
 	w.work += took
-	if wasted {
-		w.wasted += took
+	w.wasted += took
+}
+
+// got notes that what a server spent on a job is in an answer that is with the
+// owner: it was for the client if that still waits for it.
+func (w *world) got(j *job, took time.Duration) {
+	if !j.over && w.now-j.arrived+j.way <= w.cfg.Timeout {
+		w.wasted -= took
 	}
 }
 

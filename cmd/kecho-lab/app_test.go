@@ -50,8 +50,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestFigure8 is the paper's figure with its policies, and what the paper says.
-func TestFigure8(t *testing.T) {
+// TestFigures is the paper's figures with their policies, and what the paper says.
+func TestFigures(t *testing.T) {
 	code, out, notes := lab(t, "sim", "--scenario", "figure-8@25,figure-8@50", "--seconds", "20")
 	if code != 0 {
 		t.Fatal(code, notes)
@@ -59,6 +59,10 @@ func TestFigure8(t *testing.T) {
 	_, figure, found := strings.Cut(out, "The KECho paper's Figure-8, by requests/s at the hot server:")
 	if !found || strings.Count(figure, "\n") != 8 || strings.Count(figure, "levels off") != 2 {
 		t.Error("want a heading and two points under three policies, two of them with the paper's words:\n" + out)
+	}
+	code, out, notes = lab(t, "sim", "--scenario", "figure-9b@5", "--seconds", "5")
+	if _, figure, found = strings.Cut(out, "The KECho paper's Figure-9b, by servers asked:"); code != 0 || !found || strings.Count(figure, "\n") != 5 {
+		t.Error("want a heading and a point under three policies:\n"+out, notes)
 	}
 }
 

@@ -171,7 +171,7 @@ func linesOf(points []row, suffix string, y func(*row) float64) (lines []line) {
 	return slices.DeleteFunc(lines, func(l line) bool { return len(l.points) < 2 })
 }
 
-// paperCharts is the KECho paper's Figures 8 (a), 8 (b) and 9 (a).
+// paperCharts is the KECho paper's Figures 8 (a), 8 (b), 9 (a) and 9 (b).
 func paperCharts(rows []row) (charts []chart) {
 	cost := func(r *row) float64 { return r.NodeCPU }
 	if points := inSweep(rows, "figure-8"); len(points) > 0 {
@@ -185,9 +185,14 @@ func paperCharts(rows []row) (charts []chart) {
 		charts = append(charts, times, chart{file: "figure-8b", title: "Figure 8 (b): overhead", x: points[0].XName,
 			y: "CPU of the messages, ms per second of a node", lines: linesOf(points, "", cost)})
 	}
-	if points := inSweep(rows, "figure-9"); len(points) > 0 {
-		charts = append(charts, chart{file: "figure-9a", title: "Figure 9 (a): overhead by how often loads are reported", x: points[0].XName,
-			y: "CPU of the messages, ms per second of a node", lines: linesOf(points, "", cost)})
+	for _, f := range []struct{ sweep, file, title string }{
+		{"figure-9", "figure-9a", "Figure 9 (a): overhead by how often loads are reported"},
+		{"figure-9b", "figure-9b", "Figure 9 (b): overhead by how many servers are asked"},
+	} {
+		if points := inSweep(rows, f.sweep); len(points) > 0 {
+			charts = append(charts, chart{file: f.file, title: f.title, x: points[0].XName,
+				y: "CPU of the messages, ms per second of a node", lines: linesOf(points, "", cost)})
+		}
 	}
 	return slices.DeleteFunc(charts, func(c chart) bool { return len(c.lines) == 0 })
 }

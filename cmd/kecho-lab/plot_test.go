@@ -14,13 +14,13 @@ import (
 // TestPlot: the drawings are there, in both kinds, and are drawings.
 func TestPlot(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "drawn", "here")
-	code, _, notes := lab(t, "sim", "--scenario", "uniform-.3,uniform-.5,figure-8@25,figure-8@40", "--distribution", "fixed,exponential",
+	code, _, notes := lab(t, "sim", "--scenario", "uniform-.3,uniform-.5,figure-8@25,figure-8@40,figure-9b@1,figure-9b@5", "--distribution", "fixed,exponential",
 		"--policy", "none,paper,auto", "--seconds", "5", "--plot", dir)
 	if code != 0 {
 		t.Fatal(code, notes)
 	}
 	var files []string
-	for _, name := range []string{"cdf-uniform-.3", "cdf-uniform-.3-fixed", "cdf-uniform-.5", "cdf-uniform-.5-fixed", "figure-8a", "figure-8b",
+	for _, name := range []string{"cdf-uniform-.3", "cdf-uniform-.3-fixed", "cdf-uniform-.5", "cdf-uniform-.5-fixed", "figure-8a", "figure-8b", "figure-9b",
 		"p99", "sweep-uniform"} {
 		files = append(files, name+".png", name+".svg")
 		f, err := os.Open(filepath.Join(dir, name+".png"))

@@ -18,7 +18,7 @@ func simCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "nodes", Value: 8, Usage: "nodes of the cluster, to 10,000"},
 			&cli.StringSliceFlag{Name: "policy", Usage: "`POLICIES`: " + policyNames() + ", or all", Value: cli.NewStringSlice("auto")},
-			&cli.StringSliceFlag{Name: "scenario", Usage: "`SCENARIOS`, sweeps of them, the paper's figure-8 and figure-9, or all; --list names them", Value: cli.NewStringSlice("uniform-.8")},
+			&cli.StringSliceFlag{Name: "scenario", Usage: "`SCENARIOS`, sweeps of them, the paper's figure-8, figure-9 and figure-9b, or all; --list names them", Value: cli.NewStringSlice("uniform-.8")},
 			&cli.StringSliceFlag{Name: "distribution", Usage: "of the service times, `KINDS`: fixed, exponential, lognormal, bimodal, or all (the scenario's)"},
 			&cli.BoolFlag{Name: "list", Usage: "only name the scenarios"},
 			&cli.Float64Flag{Name: "seconds", Value: 120, Usage: "of simulated time"},

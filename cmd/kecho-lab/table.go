@@ -39,7 +39,7 @@ func paperSays(r row) string {
 // printPaper prints the points of the paper's figures beside what the paper
 // says of them.
 func printPaper(w io.Writer, rows []row) error {
-	for _, figure := range []string{"figure-8", "figure-9"} {
+	for _, figure := range []string{"figure-8", "figure-9", "figure-9b"} {
 		points := inSweep(rows, figure)
 		if len(points) == 0 {
 			continue
