@@ -183,7 +183,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 	all := b.exchanges.close()
 	b.stop(errStopped)
 	for _, x := range all {
-		b.dismiss(x) // what waits
+		b.sendHome(x)
 	}
 	wg.Wait()
 	b.wg.Wait()

@@ -146,7 +146,7 @@ func TestBadOfferers(t *testing.T) {
 			for i := range 10 {
 				p.say(typeOffer, channel.ID{Source: p.id, Seq: uint64(100 + i)}, offer)
 			}
-		}, map[channel.Type]int{typeClaim: 10}},
+		}, map[channel.Type]int{typeClaim: 8}}, // as many as may be without an answer
 		{"offers one request ten times", func(p *rawPeer) {
 			for range 10 {
 				p.say(typeOffer, channel.ID{Source: p.id, Seq: 100}, offer)

@@ -138,6 +138,38 @@ func TestStopPeer(t *testing.T) {
 	})
 }
 
+// TestStopWithGuests: what waits at a peer whose Run ends goes home as not
+// begun, and so may be begun elsewhere, whatever it is.
+func TestStopWithGuests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, tight)
+		p, m := c.raw(), c.members[0]
+		busy := start(func() *outcome { return m.get("/?ms=1000") })
+		synctest.Wait()
+		p.request(requestHead{Method: "POST", Target: "/", Host: "web", Fin: true, Window: maxWindow, MaxWait: 60e6})
+		if got := kinds(p.events.Events()); !slices.Equal(got, []channel.Type{typeQueued}) {
+			t.Fatalf("it was told %v, want queued", got)
+		}
+		m.stop()
+		<-m.done
+		synctest.Wait()
+		if got := kinds(p.events.Events()); !slices.Equal(got, []channel.Type{typeQueued, typeBusy}) {
+			t.Errorf("it was told %v, want queued and then busy", got)
+		}
+		<-busy
+		if n := m.Stats().Exchanges; n != 0 {
+			t.Errorf("%d exchanges are left", n)
+		}
+	})
+}
+
+func kinds(events []*channel.Event) (types []channel.Type) {
+	for _, e := range events {
+		types = append(types, e.Type)
+	}
+	return types
+}
+
 // TestDrain: a node that drains finishes what it has, serves its own clients,
 // tells the peers, and takes nothing of theirs.
 func TestDrain(t *testing.T) {

@@ -169,6 +169,13 @@ func (d *desk) wants(from channel.NodeID, number uint64, epoch uint32) bool {
 	return d.core.Offered(policy.Peer(from), number, epoch)
 }
 
+// begun reports whether the exchange was given a place.
+func (d *desk) begun(x *exchange) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return x.guest != nil
+}
+
 // has reports whether the core knows of the exchange, or did until it answered
 // its owner.
 func (d *desk) has(x *exchange) bool {

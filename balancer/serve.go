@@ -103,6 +103,16 @@ func (b *Balancer) dismiss(x *exchange) {
 	b.desk.receive(x.owner, nil, policy.Message{Kind: policy.Cancel, ID: x.number, Epoch: x.epoch})
 }
 
+// sendHome has the core forget a request, and tells its owner if it was not
+// begun: then it may go elsewhere, whatever it is.
+func (b *Balancer) sendHome(x *exchange) {
+	b.dismiss(x)
+	if !b.desk.begun(x) {
+		b.count.refused.Add(1)
+		b.submit(x.id, typeBusy, nil)
+	}
+}
+
 // unpack reads and checks the head of a request, with the same rules as for a
 // client's.
 func (x *exchange) unpack(body []byte) (first []byte, err error) {
