@@ -55,7 +55,7 @@ var importTable = map[string]imports{
 		},
 		modules: []string{proxyproto},
 	},
-	"agent/api":         {ours: []string{"agent/channels", "agent/cloudevents", "agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma, websocket}, tests: []string{"channel"}},
+	"agent/api":         {ours: []string{"agent/channels", "agent/cloudevents", "agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
 	"agent/channels":    {ours: []string{"channel", "agent/cloudevents", "agent/news"}},
 	"agent/cloudevents": {},
 	"agent/gauges":      {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
@@ -65,7 +65,7 @@ var importTable = map[string]imports{
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
-	"cmd/kecho":     {ours: []string{"agent", "agent/api", "agent/cloudevents", "cmd/kecho/demo"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
+	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
 	"cmd/kecho-lab": {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
 	"cmd/kecho-lab/live": {
 		ours:    []string{"agent/api", "balancer/policy", "balancer/sim", "cmd/kecho/demo"},
@@ -94,7 +94,6 @@ const (
 	exprlang   = "github.com/expr-lang/expr"
 	wazero     = "github.com/tetratelabs/wazero"
 	huma       = "github.com/danielgtaylor/huma/v2"
-	websocket  = "github.com/coder/websocket"
 )
 
 // testModules may be imported by any test file and by nothing else, besides

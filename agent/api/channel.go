@@ -128,6 +128,7 @@ func (e endpoints) addChannels(table *channels.Table) {
 		return nil, channelFailure(table.Close(in.Channel))
 	})
 	e.addPublish(table)
+	e.addFollow(table)
 }
 
 // channelFailure is err of package channels with its code; nil for nil.

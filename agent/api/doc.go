@@ -24,6 +24,8 @@
 //	GET /v1/channels   {"items": [Channel...], "next": ""}
 //	GET, PUT, DELETE /v1/channels/{channel}    Channel; open and close
 //	POST /v1/channels/{channel}/events         CloudEvents, one or a batch; Published
+//	GET /v1/channels/{channel}/events          ChannelEvents, ?after= ?wait= ?type=; as a stream
+//	                   by Accept: text/event-stream (Last-Event-ID), application/x-ndjson
 //	GET /v1/events     what happens, as server-sent events; ?type=threshold,member,lease
 //
 // A Gauge is a value that rises and falls, a Threshold a condition on one; package
@@ -75,7 +77,7 @@
 // A body has at most 64 KiB (413) and 16 levels (422), and is read before
 // anything is done with it. What a browser sends for a page of another site, or
 // to a name that may have been another's a moment ago, is refused where it would
-// write (403). 64 readers follow the events at most (503); one that is slower
+// write (403). 256 readers follow channels at most, 64 readers follow the events at most (503); one that is slower
 // than 256 events is told of the gap. A client reads at most 8 MiB of an answer.
 // It waits as long as its context does.
 package api

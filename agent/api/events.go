@@ -77,7 +77,7 @@ func (e endpoints) addEvents(log *news.Log) {
 		return &output{func(c huma.Context) {
 			defer streams.Add(-1)
 			_, w := humago.Unwrap(c)
-			s := stream{w: w, control: http.NewResponseController(w), types: in.Types}
+			s := stream{w: w, control: http.NewResponseController(w), types: in.Types, kind: "text/event-stream", form: newsForm}
 			s.run(ctx, log, at)
 		}}, nil
 	})
@@ -88,13 +88,23 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	types   []string
+	kind    string             // the content type
+	form    func(Event) string // one item as text; a gap has no ID
+}
+
+// pulse is what shows that the stream lives.
+func (s *stream) pulse() string {
+	if s.kind == ndjsonType {
+		return "\n" // a line of nothing
+	}
+	return ":\n\n"
 }
 
 // run writes what comes after at until the reader or the log is gone.
 func (s *stream) run(ctx context.Context, log *news.Log, at news.Position) {
-	s.w.Header().Set("Content-Type", "text/event-stream")
+	s.w.Header().Set("Content-Type", s.kind)
 	s.w.WriteHeader(http.StatusOK)
-	if s.write(":\n\n") != nil {
+	if s.write(s.pulse()) != nil {
 		return
 	}
 	pulse := time.NewTicker(streamPulse)
@@ -108,7 +118,7 @@ func (s *stream) run(ctx context.Context, log *news.Log, at news.Position) {
 		select {
 		case <-page.More:
 		case <-pulse.C:
-			if s.write(":\n\n") != nil {
+			if s.write(s.pulse()) != nil {
 				return
 			}
 		case <-ctx.Done():
@@ -126,27 +136,35 @@ func (s *stream) write(text string) error {
 	return s.control.Flush()
 }
 
-// format is a page as server-sent events.
+// format is a page as text.
 func (s *stream) format(page news.Page) string {
 	var b strings.Builder
-	put := func(item Event) {
-		text, err := json.Marshal(item)
-		if err != nil {
-			return // its data was JSON before
-		}
-		if item.ID != "" {
-			fmt.Fprintf(&b, "id: %s\n", item.ID)
-		}
-		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", item.Type, text)
-	}
 	if page.Gap {
 		missed, _ := json.Marshal(Gap{Missed: page.Missed})
-		put(Event{Type: EventGap, Time: time.Now(), Data: missed})
+		b.WriteString(s.form(Event{Type: EventGap, Time: time.Now(), Data: missed}))
 	}
 	for _, item := range page.Items {
-		if len(s.types) == 0 || slices.Contains(s.types, item.Type) {
-			put(item)
+		if wanted(s.types, item.Type) {
+			b.WriteString(s.form(item))
 		}
 	}
 	return b.String()
+}
+
+// wanted reports whether typ is among types; none stand for all.
+func wanted(types []string, typ string) bool {
+	return len(types) == 0 || slices.Contains(types, typ)
+}
+
+// newsForm is an item of the agent's news as a server-sent event.
+func newsForm(item Event) string {
+	text, err := json.Marshal(item)
+	if err != nil {
+		return "" // its data was JSON before
+	}
+	id := ""
+	if item.ID != "" {
+		id = "id: " + item.ID + "\n"
+	}
+	return fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, item.Type, text)
 }

@@ -175,6 +175,9 @@ func (t *Table) Submit(ctx context.Context, name, kind string, body []byte) erro
 		return err
 	}
 	_, err = c.channel.Submit(ctx, channel.Event{Type: channel.Type(kind), Body: body})
+	if errors.Is(err, channel.ErrNoSink) { // a filter has left nobody
+		return nil
+	}
 	return err
 }
 
