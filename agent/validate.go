@@ -99,6 +99,9 @@ func (c Config) validateKeys() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together: give both, or none"))
 	}
+	if c.ProxyProtocol && len(c.Trust) == 0 {
+		errs = append(errs, errors.New("--proxy-protocol needs --trust: the addresses of the proxies that send its header"))
+	}
 	return errors.Join(errs...)
 }
 
