@@ -48,7 +48,7 @@ func TestCopiesThatExecute(t *testing.T) {
 
 // TestSpeculative: the best p99 of all, for three bodies a request.
 func TestSpeculative(t *testing.T) {
-	for _, name := range []string{"uniform-.8", "hot-4x"} {
+	for _, name := range some(1, "uniform-.8", "hot-4x") {
 		central, auto := simulate(t, name, Central, 120), simulate(t, name, Auto, 120)
 		r := simulate(t, name, Speculative, 120)
 		if r.P99 > 1.08*central.P99 || r.P99 > 1.01*auto.P99 || r.Bodies < 2.5 || r.Bodies > 4 || r.Wasted > .02 || r.Refused+r.Failed+r.Late > 0 {
@@ -63,7 +63,7 @@ func TestHedging(t *testing.T) {
 	if auto, r := simulate(t, "hiccups", Auto, 120), simulate(t, "hiccups", Hedge, 120); r.P99 > .6*auto.P99 || r.Backups > .08 {
 		t.Errorf("hiccups: p99 %.2f x, %+v", r.P99/auto.P99, r)
 	}
-	for _, name := range []string{"uniform-.8", "lognormal-.8", "bimodal-.8"} {
+	for _, name := range some(1, "lognormal-.8", "uniform-.8", "bimodal-.8") {
 		auto, r := simulate(t, name, Auto, 120), simulate(t, name, Hedge, 120)
 		if r.P99 > 1.08*auto.P99 || r.Wasted > .02 || r.Refused+r.Late > 0 {
 			t.Errorf("%s: p99 %.2f x, %+v", name, r.P99/auto.P99, r)

@@ -51,5 +51,8 @@
 // network keeps the order of messages between two nodes; bodies cost nothing
 // but the delay. The reports of p2c and least are heard by all at once.
 //
-// The tests need no helper package.
+// # Testing
+//
+// The tests need no helper package. KECHO_NIGHTLY=1 has them simulate more
+// scenarios.
 package sim

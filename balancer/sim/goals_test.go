@@ -39,7 +39,7 @@ func TestGoals(t *testing.T) {
 // TestHelpers: the clients of nodes that carry another's hot spot have the p99
 // that they have without it, or little more.
 func TestHelpers(t *testing.T) {
-	alone, ours := simulate(t, "hot-6x", None, 300), simulate(t, "hot-6x", Auto, 300)
+	alone, ours := simulate(t, "hot-6x", None, 200), simulate(t, "hot-6x", Auto, 200)
 	if got := ours.ColdP99 / alone.ColdP99; got > 1.12 {
 		t.Errorf("their p99 is %.3f x what it is alone, want at most 1.12", got)
 	}
@@ -54,6 +54,9 @@ func TestChoice(t *testing.T) {
 		"5 ms, hot":         {Base: .25, Hot: 1, HotAt: 4, Service: 5 * time.Millisecond},
 		"1 ms, 8 places":    {Base: .25, Hot: 1, HotAt: 4, Service: time.Millisecond, Places: 8},
 	} {
+		if !nightly && name != "5 ms, hot" && name != "5 ms, uneven" {
+			continue
+		}
 		seconds := 16 * s.Service.Seconds() / .005 / float64(max(s.Places, 1))
 		p99 := map[Policy]float64{}
 		for _, p := range []Policy{Central, Offers, Push, Auto} {

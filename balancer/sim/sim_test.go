@@ -4,10 +4,23 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"reflect"
 	"testing"
 	"time"
 )
+
+// nightly has tests simulate all that they can, by KECHO_NIGHTLY=1; without they
+// simulate what shows most.
+var nightly = os.Getenv("KECHO_NIGHTLY") != ""
+
+// some is the first n of what is simulated, or nightly all.
+func some[T any](n int, all ...T) []T {
+	if nightly {
+		return all
+	}
+	return all[:n]
+}
 
 // simulate runs a named scenario.
 func simulate(t *testing.T, name string, p Policy, seconds float64) Result {
