@@ -12,6 +12,7 @@ import (
 
 	"kecho/agent/api"
 	"kecho/agent/channels"
+	"kecho/agent/filtering"
 	"kecho/agent/gauges"
 	"kecho/agent/metrics"
 	"kecho/agent/news"
@@ -43,6 +44,7 @@ type Agent struct {
 
 	// Made by New.
 	channels    *channels.Table
+	filters     *filtering.Table
 	gauges      *gauges.Table
 	load        *appLoad
 	news        *news.Log
@@ -108,6 +110,10 @@ func New(cfg Config) (*Agent, error) {
 	a.channels = channels.New(channels.Config{
 		Own:  []string{DataChannel, MonitoringChannel, ResourceChannel},
 		Node: func() *channel.Node { return a.node }, // who asks does so when there is one
+	})
+	a.filters = filtering.New(filtering.Config{
+		Channels: func() []*channel.Channel { return a.node.Channels() }, // who asks does so when there is a node
+		Own:      []string{DataChannel, MonitoringChannel, ResourceChannel}, Zone: a.cfg.Zone,
 	})
 	if err := a.makeGauges(); err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (a *Agent) serveAdmin(ctx context.Context) error {
 	server := &http.Server{
 		Handler: api.NewHandler(api.Config{
 			Node: a.describeNode, Members: a.members, Ready: a.checks, Metrics: a.metrics.Handler(), Version: a.cfg.Version,
-			Gauges: a.gauges, Events: a.news, Leases: a.leases.manager, Channels: a.channels,
+			Gauges: a.gauges, Filters: a.filters, Events: a.news, Leases: a.leases.manager, Channels: a.channels,
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,

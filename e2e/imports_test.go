@@ -51,13 +51,14 @@ var importTable = map[string]imports{
 	"agent": {
 		ours: []string{
 			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
-			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/channels", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
+			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/channels", "agent/filtering", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 		modules: []string{proxyproto},
 	},
 	"agent/api":         {ours: []string{"agent/channels", "agent/cloudevents", "agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
 	"agent/channels":    {ours: []string{"channel", "agent/cloudevents", "agent/news"}},
 	"agent/cloudevents": {},
+	"agent/filtering":   {ours: []string{"agent/api", "channel", "filters/dynamic", "filters/expression", "filters/wasm"}},
 	"agent/gauges":      {ours: []string{"agent/api", "channel", "resmgr/monitor"}},
 	"agent/news":        {},
 	"agent/orca":        {ours: []string{"resmgr/monitor"}},

@@ -26,6 +26,8 @@
 //	POST /v1/channels/{channel}/events         CloudEvents, one or a batch; Published
 //	GET /v1/channels/{channel}/events          ChannelEvents, ?after= ?wait= ?type=; as a stream
 //	                   by Accept: text/event-stream (Last-Event-ID), application/x-ndjson
+//	GET /v1/filters                Filter, with what each did; POST /v1/filters/test runs one on nothing but what is sent
+//	GET, PUT, DELETE /v1/channels/{channel}/filters/{in|out}    Filter; NewFilter
 //	GET /v1/events     what happens, as server-sent events; ?type=threshold,member,lease
 //
 // A Gauge is a value that rises and falls, a Threshold a condition on one; package
@@ -74,7 +76,8 @@
 //
 // # Limits
 //
-// A body has at most 64 KiB (413) and 16 levels (422), and is read before
+// A body has at most 64 KiB (413), 12 MiB where it has a filter, which may be a
+// module, and 16 levels (422), and is read before
 // anything is done with it. What a browser sends for a page of another site, or
 // to a name that may have been another's a moment ago, is refused where it would
 // write (403). 256 readers follow channels at most, 64 readers follow the events at most (503); one that is slower

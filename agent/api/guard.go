@@ -16,6 +16,8 @@ import (
 const (
 	maxBody  = 64 << 10
 	maxDepth = 16
+	// A filter may be a module, as base64.
+	maxFilterBody = 12 << 20
 )
 
 // guard is what stands before every endpoint: no page of another site writes
@@ -63,11 +65,15 @@ func rebound(r *http.Request) bool {
 // with it. The server's time to read ends here: an endpoint may take longer,
 // and net/http would take the end of that time for the end of the client.
 func readBounded(w http.ResponseWriter, r *http.Request) (code Code, detail string) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	most := int64(maxBody)
+	if takesFilter(r.URL.Path) {
+		most = maxFilterBody
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return TooLarge, fmt.Sprintf("the body has more than %d bytes", maxBody)
+		return TooLarge, fmt.Sprintf("the body has more than %d bytes", most)
 	case err != nil:
 		return Usage, "the body ended early"
 	case !opaque(r) && deeper(body, maxDepth):

@@ -25,6 +25,8 @@ type Config struct {
 	Ready func() []Check
 	// Gauges are read and set. Nil: there are none.
 	Gauges Gauges
+	// Filters are put on channels. Nil: none can be.
+	Filters Filters
 	// Events is what happens, for /v1/events; closing it ends the streams. Nil:
 	// there are none.
 	Events *news.Log
@@ -61,6 +63,9 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Gauges != nil {
 		v1.addGauges(cfg.Gauges)
 		v1.addThresholds(cfg.Gauges)
+	}
+	if cfg.Filters != nil {
+		v1.addFilters(cfg.Filters)
 	}
 	if cfg.Leases != nil {
 		v1.addLeases(cfg.Leases)

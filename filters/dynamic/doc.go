@@ -24,9 +24,9 @@
 // Test compiles a Spec and runs it once on an event and sinks that are given,
 // without touching a channel.
 //
-// A place that the balancer needs for its own filters is attached with a Set
-// that combines the operator's filter with them, never with one that replaces
-// them: what keeps a request from being lost is not the operator's to remove.
+// A channel whose filters are its owner's (the balancer's, the resource
+// manager's) is not attached as it is: its Set would replace what keeps requests
+// and leases safe. The agent refuses its own channels.
 //
 // # Concurrency
 //

@@ -68,6 +68,8 @@ type Spec struct {
 	Kind string
 	// Source is the filter's text or module, as its kind defines.
 	Source []byte
+	// Fallback is for events whose run failed. Zero: the place's.
+	Fallback Fallback
 }
 
 // native is a Program of a filter that cannot fail.

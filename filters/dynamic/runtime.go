@@ -38,7 +38,8 @@ type Place struct {
 	// SetOut, or what combines it with filters of somebody else. It must not
 	// block.
 	Set func(channel.Filter)
-	// Fallback is for events whose filter failed. Zero: Pass.
+	// Fallback is for events whose filter failed, unless its Spec says. Zero:
+	// Pass.
 	Fallback Fallback
 }
 
@@ -132,9 +133,10 @@ func (r *Runtime) Put(channelName string, d Direction, spec Spec) (Info, error) 
 	if err != nil {
 		return Info{}, err
 	}
-	next := &revision{program: program, fallback: s.place.Fallback, now: r.now, info: Info{
+	fallback := cmp.Or(spec.Fallback, s.place.Fallback)
+	next := &revision{program: program, fallback: fallback, now: r.now, info: Info{
 		Channel: channelName, Direction: d, Kind: spec.Kind, Source: slices.Clone(spec.Source),
-		Revision: r.last.Add(1), Since: r.now(), Fallback: s.place.Fallback,
+		Revision: r.last.Add(1), Since: r.now(), Fallback: fallback,
 	}}
 	next.users.Store(1)
 	old, ok := s.swap(next)

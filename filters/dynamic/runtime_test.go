@@ -213,14 +213,17 @@ func TestRevisionEnter(t *testing.T) {
 }
 
 func TestRuntimeFallback(t *testing.T) {
-	for f, left := range map[Fallback]int{"": 2, Pass: 2, Drop: 0} {
+	for _, c := range []struct {
+		place, spec Fallback
+		left        int
+	}{{"", "", 2}, {Pass, "", 2}, {Drop, "", 0}, {"", Drop, 0}, {Drop, Pass, 2}} {
 		synctest.Test(t, func(t *testing.T) {
 			r, _ := newRuntime()
-			filter := attached(t, r, f)
-			mustPut(t, r, "c", Out, word("fail"))
+			filter := attached(t, r, c.place)
+			mustPut(t, r, "c", Out, Spec{Kind: "word", Source: []byte("fail"), Fallback: c.spec})
 			run := func() {
-				if n := len((*filter)(&channel.Event{}, make([]channel.Sink, 2))); n != left {
-					t.Errorf("fallback %q left %d sinks, want %d", f, n, left)
+				if n := len((*filter)(&channel.Event{}, make([]channel.Sink, 2))); n != c.left {
+					t.Errorf("fallbacks %+v left %d sinks", c, n)
 				}
 			}
 			for range 10 {
