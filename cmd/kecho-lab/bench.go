@@ -21,11 +21,11 @@ func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "bench",
 		Usage:           "measure real processes",
-		Subcommands:     []*cli.Command{benchClusterCommand(), benchHostsCommand()},
+		Subcommands:     []*cli.Command{benchClusterCommand(), benchLeaseCommand(), benchHostsCommand()},
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
 		Action: func(c *cli.Context) error {
-			return usagef("bench what? There is bench cluster; see kecho-lab bench --help")
+			return usagef("bench what? There are bench cluster and bench lease; see kecho-lab bench --help")
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,7 +10,16 @@ import (
 
 func TestBenchUsage(t *testing.T) {
 	for want, args := range map[string][]string{
-		"bench what? There is bench cluster":              {"bench"},
+		"bench what? There are bench cluster and bench lease": {"bench"},
+		"bench lease takes flags only":                        {"bench", "lease", "now"},
+		"--output \"xml\": want table":                        {"bench", "lease", "-o", "xml"},
+		"--seconds 0: want 1 to 3600":                         {"bench", "lease", "--seconds", "0"},
+		"--managers 0: want at least 1":                       {"bench", "lease", "--managers", "0"},
+		"4 managers on 3 nodes":                               {"bench", "lease", "--managers", "4"},
+		"65 nodes: want 1 to 64":                              {"bench", "lease", "--nodes", "3,65"},
+		"0 clients: want 1 to 500":                            {"bench", "lease", "--clients", "0"},
+		"8 members of etcd: want 1 to 7":                      {"bench", "lease", "--members", "8"},
+		"fill with 100001 leases: want 0 to 100000":           {"bench", "lease", "--fill", "100001"},
 		"flags only":                                      {"bench", "cluster", "hot-4x"},
 		"table or json":                                   {"bench", "cluster", "-o", "xml"},
 		"--nodes 0: want 1 to 64":                         {"bench", "cluster", "--nodes", "0"},
@@ -49,6 +59,36 @@ func TestBenchTableMarksBusyRuns(t *testing.T) {
 		t.Error("a column without a heading:\n" + out.String())
 	}
 	if notes.String() != "? hot-4x, auto: the machine was too busy for its times to be trusted: it had to\n" {
+		t.Error(notes.String())
+	}
+}
+
+func TestBenchLeaseTable(t *testing.T) {
+	var out, notes strings.Builder
+	took := []live.LeaseTook{{Name: "kecho", Leases: 100, PerSecond: 50, Ratio: 1}, {Name: "etcd-1", Leases: 80, PerSecond: 40, Ratio: .8}}
+	busy := live.LeaseRun{Nodes: 16, Clients: 2, Took: took, Busy: []string{"it had to"}}
+	res := live.LeaseResult{
+		Runs:  []live.LeaseRun{{Nodes: 3, Took: took}, busy},
+		Fills: []live.LeaseFill{{Name: "kecho", Leases: 20_000, Before: 10, After: 50}},
+		Busy:  []string{"no disk"},
+	}
+	if err := printLeases(&out, &notes, res); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 8 || strings.Contains(lines[2], "?") || !strings.Contains(lines[4], "0.80?") {
+		t.Fatal(out.String())
+	}
+	for _, at := range []int{0, 6} {
+		headings := regexp.MustCompile(` {2,}`).Split(strings.TrimSpace(lines[at]), -1)
+		if row := strings.Fields(lines[at+1]); len(headings) != len(row) {
+			t.Errorf("%d headings of %d columns:\n%s", len(headings), len(row), out.String())
+		}
+	}
+	if !strings.Contains(lines[7], " 20.0 ") {
+		t.Error("MiB of 10,000 leases: " + lines[7])
+	}
+	if notes.String() != "? no disk\n? 16 nodes, 2 clients: the machine was too busy for the times to be trusted: it had to\n" {
 		t.Error(notes.String())
 	}
 }

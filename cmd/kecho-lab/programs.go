@@ -13,7 +13,7 @@ import (
 	"kecho/cmd/kecho-lab/live"
 )
 
-// programs is what bench cluster starts.
+// programs is what bench starts.
 type programs struct {
 	kecho, proxy, self string
 	built              string // directory to remove

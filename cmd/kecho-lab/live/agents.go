@@ -13,7 +13,9 @@ import (
 
 // agents is an agent of the kecho command before each host.
 type agents struct {
-	cfg    Config
+	kecho  string
+	flags  func(i int) []string // of node i, besides its name and where it listens
+	alone  bool                 // they do not know of each other
 	failed func(error)
 	nodes  []*node
 }
@@ -40,13 +42,27 @@ type addresses struct {
 	Link   string `json:"link"`
 }
 
+// newAgents is the agents of a run.
 func newAgents(cfg Config, webs []string, failed func(error)) *agents {
-	a := &agents{cfg: cfg, failed: failed}
+	a := &agents{kecho: cfg.Kecho, alone: cfg.Policy == Alone, failed: failed}
+	a.flags = func(int) []string {
+		flags := []string{"--soft-limit", strconv.Itoa(cfg.Scenario.Places), "--timeout", cfg.Timeout.String()}
+		if a.alone {
+			// Shedding would flatter who has nobody to help.
+			return append(flags, "--queue-age", cfg.Timeout.String(), "--queue", "100000")
+		}
+		return append(flags, "--policy", cfg.Policy)
+	}
+	a.before(webs)
+	return a
+}
+
+// before has a node before each web server.
+func (a *agents) before(webs []string) {
 	const free = "127.0.0.1:0"
 	for i, web := range webs {
 		a.nodes = append(a.nodes, &node{name: nodeName(i), web: web, at: addresses{HTTP: free, Admin: free, Gossip: free, Link: free}})
 	}
-	return a
 }
 
 // start starts all agents, and waits until each has a link to every other.
@@ -88,18 +104,13 @@ func (a *agents) launch(ctx context.Context, i int) error {
 func (a *agents) command(i int) []string {
 	n := a.nodes[i]
 	argv := []string{
-		a.cfg.Kecho, "agent", "--name", n.name, "--cluster", "bench", "--upstream", "http://" + n.web,
+		a.kecho, "agent", "--name", n.name, "--cluster", "bench", "--upstream", "http://" + n.web,
 		"--listen", n.at.HTTP, "--admin", n.at.Admin, "--bind", n.at.Gossip, "--link", n.at.Link,
-		"--soft-limit", strconv.Itoa(a.cfg.Scenario.Places), "--timeout", a.cfg.Timeout.String(),
 		"--log-format", "json",
 	}
-	if a.cfg.Policy == Alone {
-		// Shedding would flatter who has nobody to help.
-		return append(argv, "--queue-age", a.cfg.Timeout.String(), "--queue", "100000")
-	}
-	argv = append(argv, "--policy", a.cfg.Policy)
+	argv = append(argv, a.flags(i)...)
 	for j, other := range a.nodes {
-		if j != i && other.at.Msg != "" { // has been started
+		if !a.alone && j != i && other.at.Msg != "" { // has been started
 			argv = append(argv, "--join", other.at.Gossip)
 		}
 	}
@@ -124,7 +135,7 @@ func (a *agents) joined(ctx context.Context, client *api.Client, n *node) error 
 	if ready, err := client.Ready(ctx); err != nil || !ready.Ready {
 		return fmt.Errorf("agent %s is not ready: %+v, %v", n.name, ready, err)
 	}
-	if a.cfg.Policy == Alone {
+	if a.alone {
 		return nil
 	}
 	members, err := client.Members(ctx)

@@ -14,6 +14,9 @@
 // them it is counted what ran twice and what nobody got. A run is busy, and its
 // times are not to be trusted, when the machine itself made requests late.
 //
+// Leases measures something else: how long contenders, a cluster of agents and
+// clusters of etcd, take to give a lease, in turns on one disk.
+//
 // # Use
 //
 //	result, err := live.Run(ctx, live.Config{
@@ -23,10 +26,12 @@
 //
 // The process that Hosts starts calls Host.
 //
+//	result, err := live.Leases(ctx, live.LeaseConfig{Kecho: "/usr/bin/kecho", Etcd: "/usr/bin/etcd"})
+//
 // # Concurrency
 //
-// Run blocks, and has ended all that it started when it returns, processes
-// too; when this process is killed they die with it (Linux). Runs do not share
+// Run and Leases block, and have ended all that they started when they return,
+// processes too; when this process is killed they die with it (Linux). Runs do not share
 // anything but the machine, which is why two at once measure nothing.
 //
 // # Limits
@@ -37,7 +42,11 @@
 // /proc and are 0 elsewhere; a node that was killed takes the counts of its
 // events with it, up to when it was killed.
 //
+// The load of Leases is closed-loop: a client takes, gives back and takes again.
+// Its directories stay behind when this process is killed.
+//
 // # Testing
 //
-// The tests here are of what is pure; e2e/lab_test.go runs small clusters.
+// The tests here are of what is pure; e2e/lab_test.go and e2e/leasebench_test.go
+// run small clusters.
 package live

@@ -52,3 +52,20 @@ func ticks(fields []string, which ...int) (sum time.Duration) {
 	}
 	return sum
 }
+
+// residentOf is the resident memory of a process in MiB; 0 when it is gone.
+func residentOf(pid int) float64 {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status") // or it is gone
+	_, rest, _ := strings.Cut(string(text), "\nVmRSS:")
+	if f := strings.Fields(rest); len(f) > 0 {
+		kib, _ := strconv.ParseFloat(f[0], 64) // the kernel writes numbers
+		return kib / 1024
+	}
+	return 0
+}
+
+// inMemory reports whether a directory is on no disk.
+func inMemory(dir string) bool {
+	var s unix.Statfs_t
+	return unix.Statfs(dir, &s) == nil && (s.Type == unix.TMPFS_MAGIC || s.Type == unix.RAMFS_MAGIC)
+}

@@ -12,3 +12,7 @@ func detach() *syscall.SysProcAttr { return nil }
 func cpuOf(int) time.Duration { return 0 }
 
 func machineCPU() (used, all time.Duration) { return 0, 0 }
+
+func residentOf(int) float64 { return 0 }
+
+func inMemory(string) bool { return false }

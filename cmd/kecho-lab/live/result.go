@@ -21,13 +21,7 @@ type Times struct {
 
 // over is the times as multiples of others.
 func (t Times) over(o Times) Ratios {
-	ratio := func(a, b float64) float64 {
-		if b == 0 {
-			return 0
-		}
-		return a / b
-	}
-	return Ratios{ratio(t.P50, o.P50), ratio(t.P99, o.P99), ratio(t.P999, o.P999), ratio(t.Mean, o.Mean)}
+	return Ratios{perhaps(t.P50, o.P50), perhaps(t.P99, o.P99), perhaps(t.P999, o.P999), perhaps(t.Mean, o.Mean)}
 }
 
 // Ratios are times as multiples of a limit's.
