@@ -2,6 +2,7 @@ package resmgr
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -207,6 +208,29 @@ func (s *Asker) fail(now time.Duration, a *Asking, out []Effect) []Effect {
 	a.Err = &NoOfferError{Wanted: a.Nodes, Offered: len(a.best(now)), Reasons: a.Reasons}
 	s.forget(a)
 	return s.finish(now, a, out)
+}
+
+// why is the reason of everybody who did not offer.
+func (s *Asker) why(a *Asking) []Reason {
+	var all []Reason
+	answered := map[channel.NodeID]bool{}
+	for _, name := range slices.Sorted(maps.Keys(a.answers)) {
+		w := a.answers[name]
+		answered[w.offer.Node] = true
+		if w.reason.Code != "" {
+			all = append(all, w.reason)
+		}
+	}
+	for node := range a.asked {
+		if answered[node] {
+			continue
+		}
+		for _, name := range s.at(node) {
+			all = append(all, Reason{Manager: name, Code: CodeSilent, Detail: "it has not answered"})
+		}
+	}
+	slices.SortStableFunc(all, func(x, y Reason) int { return strings.Compare(x.Manager, y.Manager) })
+	return all
 }
 
 func (s *Asker) finish(now time.Duration, a *Asking, out []Effect) []Effect {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kecho/channel"
 )
 
 // TestAskerScenarios runs the scripts in testdata/asker; see scene.run for
@@ -276,4 +278,25 @@ func (s *scene) work() bool {
 		}
 	}
 	return false
+}
+
+// TestAnswersBeforeAsked: an answer that is faster than the news of who was asked
+// is not taken for everybody's.
+func TestAnswersBeforeAsked(t *testing.T) {
+	s := NewAsker(AskerConfig{NextID: func() channel.ID { return channel.ID{Source: 1, Seq: 1} }})
+	a, _, _, err := s.Open(0, Request{Holder: "h", Needs: Amounts{{CPU, 1000}}}, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	no := Message{Kind: MsgRefuse, Ask: a.ask, Managers: 1, Manager: "web1", Reason: Reason{Code: CodeNoRoom}}
+	if out := s.Receive(0, 7, 0, &no, nil); len(out) != 0 || a.Over() {
+		t.Fatalf("after one of nobody knows how many: %v", out)
+	}
+	if out := s.Asked(0, a, []channel.NodeID{7, 8}, false, nil); len(out) != 0 || a.Over() {
+		t.Fatalf("after one of two: %v", out)
+	}
+	no.Manager = "web2"
+	if s.Receive(0, 8, 0, &no, nil); !a.Over() || len(a.Reasons) != 2 {
+		t.Errorf("after two of two: over %v, reasons %v", a.Over(), a.Reasons)
+	}
 }

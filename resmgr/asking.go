@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"kecho/channel"
@@ -35,6 +34,8 @@ type Asking struct {
 	again    time.Duration          // when the request is said again
 	said     int                    // how often this attempt was said
 	wide     bool                   // everybody has been asked
+	telling  int                    // how often it was said and Asked has not told to whom: somebody is not known yet
+	few      bool                   // any who have room will do: the first offers are taken, and nobody can have granted it before
 	asked    map[channel.NodeID]int // who was asked; how many managers it has, 0 while not known
 	answers  map[string]*answer     // the last of each manager
 	chosen   []*answer              // whose offers were accepted
@@ -121,6 +122,7 @@ func (a *Asking) Over() bool { return a.phase == finished }
 func (s *Asker) attempt(now time.Duration, a *Asking, out []Effect) []Effect {
 	delete(s.asks, a.ask)
 	a.ask = s.cfg.NextID()
+	a.few = a.ID == "" && !a.Trial && a.Criteria == First
 	if a.ID == "" && !a.Trial {
 		a.ID = a.ask.String()
 	}
@@ -138,6 +140,7 @@ func (s *Asker) attempt(now time.Duration, a *Asking, out []Effect) []Effect {
 func (s *Asker) submit(now time.Duration, a *Asking, out []Effect) []Effect {
 	a.again = now + min(s.cfg.Patience<<a.said, 5*s.cfg.Patience)
 	a.said = min(a.said+1, 10)
+	a.telling++
 	s.plan(now, a)
 	return append(out, Effect{Do: DoSubmit, Asking: a, Everyone: a.wide, Message: Message{
 		Kind: MsgRequest, Ask: a.ask, ID: a.ID, Holder: a.Holder, Needs: a.Needs, Selector: a.Selector.String(),
@@ -148,6 +151,7 @@ func (s *Asker) submit(now time.Duration, a *Asking, out []Effect) []Effect {
 // Asked says which nodes a DoSubmit reached, and whether the OUT-filter left
 // somebody out.
 func (s *Asker) Asked(now time.Duration, a *Asking, nodes []channel.NodeID, narrowed bool, out []Effect) []Effect {
+	a.telling--
 	if a.phase != gathering || a.asked == nil {
 		return out // it went on in the meantime
 	}
@@ -277,8 +281,12 @@ func (s *Asker) grant(now time.Duration, a *Asking, r reply, out []Effect) []Eff
 	return out
 }
 
-// allAnswered reports whether nobody is left to wait for.
+// allAnswered reports whether nobody is left to wait for. Answers may be faster
+// than the news of who was asked.
 func (a *Asking) allAnswered() bool {
+	if a.telling > 0 {
+		return false
+	}
 	said := map[channel.NodeID]int{}
 	for _, w := range a.answers {
 		said[w.offer.Node]++
@@ -368,27 +376,4 @@ func (s *Asker) tried(now time.Duration, a *Asking, out []Effect) []Effect {
 		a.Err = &NoOfferError{Wanted: a.Nodes, Offered: len(a.Offers), Reasons: a.Reasons}
 	}
 	return s.finish(now, a, out)
-}
-
-// why is the reason of everybody who did not offer.
-func (s *Asker) why(a *Asking) []Reason {
-	var all []Reason
-	answered := map[channel.NodeID]bool{}
-	for _, name := range slices.Sorted(maps.Keys(a.answers)) {
-		w := a.answers[name]
-		answered[w.offer.Node] = true
-		if w.reason.Code != "" {
-			all = append(all, w.reason)
-		}
-	}
-	for node := range a.asked {
-		if answered[node] {
-			continue
-		}
-		for _, name := range s.at(node) {
-			all = append(all, Reason{Manager: name, Code: CodeSilent, Detail: "it has not answered"})
-		}
-	}
-	slices.SortStableFunc(all, func(x, y Reason) int { return strings.Compare(x.Manager, y.Manager) })
-	return all
 }

@@ -65,6 +65,14 @@
 // id by the same holder has one lease at each manager, whichever node it is asked
 // through; two nodes that are asked at the same time may find different managers.
 //
+// # Who is asked
+//
+// A request goes to the nodes with room by their last report, if there are
+// enough. One that takes the first offers, without an id that somebody may have
+// granted before, goes to this node alone if that has room and one is needed,
+// else to two nodes more than it needs, not always the same. When they do not
+// offer enough everybody is asked at once.
+//
 // # Concurrency
 //
 // Every method of Manager may be called by any goroutine. Run owns two: one for

@@ -168,7 +168,7 @@ func (m *Manager) send(e *Effect) {
 
 // outFilter picks who gets what is being sent: the one it is for; of a report,
 // everybody else; of a request, who has managers, and only those with room by
-// their last report when there are enough of them.
+// their last report when there are enough of them, or only a few of those.
 func (m *Manager) outFilter(_ *channel.Event, sinks []channel.Sink) []channel.Sink {
 	e := m.sending
 	switch {
@@ -186,24 +186,51 @@ func (m *Manager) outFilter(_ *channel.Event, sinks []channel.Sink) []channel.Si
 // are left out: reports may be old.
 const spare = 2
 
+// forRequest leaves out who is not needed. It only saves messages: when those
+// who are left do not offer enough, the request is said again to everybody.
 func (m *Manager) forRequest(e *Effect, sinks []channel.Sink) []channel.Sink {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sinks = slices.DeleteFunc(sinks, func(s channel.Sink) bool { return len(m.peers[s.Node]) == 0 })
-	room := 0
-	for _, s := range sinks {
-		if m.hasRoomLocked(s.Node, e) {
-			room++
+	if !e.Everyone {
+		for _, g := range m.granters { // of this node more is known than what it said last
+			m.noteReport(m.self, g.Report(m.now()))
 		}
-	}
-	if !e.Everyone && room >= e.Asking.Nodes+spare && room < len(sinks) {
-		m.narrowed = true
-		sinks = slices.DeleteFunc(sinks, func(s channel.Sink) bool { return !m.hasRoomLocked(s.Node, e) })
+		if left := m.narrowLocked(e, sinks); len(left) < len(sinks) {
+			m.narrowed, sinks = true, left
+		}
 	}
 	for _, s := range sinks {
 		m.picked = append(m.picked, s.Node)
 	}
 	return sinks
+}
+
+// narrowLocked is the sinks with room, all if they are too few. For a request
+// that takes the first offers it is this node alone if that is enough, whose
+// offer would be the first, or as many as are needed and spare, others for each
+// request: with an offer by each of 16 nodes, and declines, a lease took eight
+// times the CPU time.
+func (m *Manager) narrowLocked(e *Effect, sinks []channel.Sink) []channel.Sink {
+	var room []channel.Sink
+	for _, s := range sinks {
+		if !m.hasRoomLocked(s.Node, e) {
+			continue
+		}
+		if s.Local && e.Asking.few && e.Asking.Nodes == 1 {
+			return []channel.Sink{s}
+		}
+		room = append(room, s)
+	}
+	enough := e.Asking.Nodes + spare
+	if len(room) < enough {
+		return sinks
+	}
+	if e.Asking.few {
+		from := int(e.Message.Ask.Seq % uint64(len(room)))
+		room = append(room[from:], room[:from]...)[:enough]
+	}
+	return room
 }
 
 // hasRoomLocked reports whether a manager of the node could give what is asked

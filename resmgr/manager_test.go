@@ -245,6 +245,92 @@ func TestManagerAsksWhoHasRoom(t *testing.T) {
 	})
 }
 
+// TestManagerAsksFew: who takes the first offers asks this node alone, or a few;
+// everybody when that is not enough, or when somebody may have granted it before.
+func TestManagerAsksFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, "gpu=1", "gpu=9", "gpu=9", "gpu=9", "gpu=9", "gpu=9", "")
+		time.Sleep(reportRefresh) // all have said that they have settled
+		var recorded []*channeltest.Recorder
+		for _, m := range c.managers {
+			recorded = append(recorded, channeltest.Record(t, m.cfg.Channel, channel.Match{Type: "request"}))
+		}
+		ask := func(from int, r Request) Lease {
+			t.Helper()
+			r.Holder, r.Needs = "h", need(t, "gpu=1")
+			began := time.Now()
+			grant, err := c.managers[from].Request(t.Context(), r)
+			if took := time.Since(began); err != nil || took != 0 {
+				t.Fatalf("%v after %v of a time that only waiting takes", err, took)
+			}
+			time.Sleep(time.Second) // reports
+			return grant.Leases[0]
+		}
+		asked := 0
+		wantAsked := func(want int, what string) {
+			t.Helper()
+			sum := -asked
+			for _, r := range recorded {
+				sum += len(r.Events())
+			}
+			if asked += sum; sum != want {
+				t.Errorf("%s: %d nodes were asked, want %d", what, sum, want)
+			}
+		}
+		if l := ask(0, Request{}); l.ID.Manager != "web1" {
+			t.Errorf("lease %v, want this node's own", l.ID)
+		}
+		wantAsked(1, "this node has room")
+		ask(6, Request{})
+		wantAsked(3, "others have room")
+		ask(6, Request{Nodes: 2})
+		wantAsked(4, "two of them are needed")
+		ask(1, Request{ID: "job"})
+		wantAsked(5, "it may have been granted elsewhere; one is known to be full")
+	})
+}
+
+// TestManagerAsksEverybodyThen: when the few who were asked have no room after
+// all, everybody is asked at once.
+func TestManagerAsksEverybodyThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, "gpu=1", "gpu=1", "gpu=1", "gpu=1", "")
+		gpu := Request{Holder: "h", Needs: need(t, "gpu=1")}
+		for _, m := range c.managers[:3] { // all but web4 are full
+			if _, err := m.Request(t.Context(), gpu); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asks := c.managers[4]
+		recorded := channeltest.Record(t, c.managers[3].cfg.Channel, channel.Match{Type: "request"})
+		left := false
+		for range 20 {
+			time.Sleep(time.Second)
+			asks.enter(func(time.Duration) { // and say that they are not
+				for i, m := range c.managers[:4] {
+					asks.noteReport(m.self, Message{Manager: fmt.Sprint("web", i+1), Free: gpu.Needs})
+				}
+			})
+			before, began := len(recorded.Events()), time.Now()
+			a, err := asks.ask(t.Context(), gpu, false)
+			if took := time.Since(began); err != nil || a.Err != nil || took != 0 {
+				t.Fatalf("%v, %v after %v of a time that only waiting takes", err, a.Err, took)
+			}
+			synctest.Wait()
+			if n := len(recorded.Events()) - before; n != 1 {
+				t.Fatalf("who has room was asked %d times", n)
+			}
+			left = left || a.said > 1 // web4 was not among the first
+			if err := asks.Release(t.Context(), a.Grant.Leases[0].ID, "h"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !left {
+			t.Error("all were asked at once, always")
+		}
+	})
+}
+
 // flaky is a journal that can be full.
 type flaky struct {
 	MemoryJournal

@@ -45,7 +45,7 @@ type Request struct {
 type Criteria uint8
 
 const (
-	// First takes the first that come.
+	// First takes the first that come; of this node, if it has room.
 	First Criteria = iota
 	// Nearest takes the shortest round trip.
 	Nearest
