@@ -69,6 +69,9 @@ type Config struct {
 	// SoftLimitMax), and at least 1,024, so that it is QueueAge that decides and this only bounds
 	// the memory.
 	Queue int
+	// QueueBytes is how much memory they hold at most, bodies that are kept among
+	// it. Zero: 64 MiB.
+	QueueBytes int64
 	// QueueAge is how long the oldest waiting request may have waited before
 	// new ones are refused. Zero: 500 ms.
 	QueueAge time.Duration
@@ -83,6 +86,10 @@ type Config struct {
 	// repeated: peers by the policy paper (zero: 1), with this node's own among
 	// them by race and hedge (zero: 2). The first answer wins. At most 3.
 	Copies int
+	// Cancel says what ends the copies that lose, under paper, race and hedge:
+	// complete, the first answer; start, the first that is begun (not hedge);
+	// none. Zero: complete.
+	Cancel string
 	// Weight is how often peers pick this node beside others that are like it,
 	// 0.1 to 10; at 0 it takes nothing. Nil: 1.
 	Weight *float64
@@ -180,6 +187,7 @@ func (c Config) withDefaults() Config {
 		setDefault(&c.HardLimit, c.SoftLimit)
 	}
 	setDefault(&c.Queue, max(16*max(c.HardLimit, c.SoftLimitMax), 1024))
+	setDefault(&c.QueueBytes, 64<<20)
 	setDefault(&c.QueueAge, 500*time.Millisecond)
 	setDefault(&c.LoadEvery, time.Second)
 	setDefault(&c.Policy, "auto")

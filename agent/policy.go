@@ -16,7 +16,7 @@ import (
 // they are shown.
 var policies = []string{"auto", "offers", "push", "none", "paper", "race", "hedge", "speculative"}
 
-// Who heeds Config.Copies and Config.ForwardAfter.
+// Who heeds Config.Copies and Config.Cancel, and who Config.ForwardAfter.
 var (
 	copying  = []string{"paper", "race", "hedge"}
 	delaying = []string{"paper", "hedge"}
@@ -36,10 +36,11 @@ func (a *Agent) describeStanding() error {
 
 // core is how the balancer's core is to decide.
 func (c Config) core() policy.Config {
-	mode, _ := policy.ModeNamed(c.Policy) // Validate knows it
+	mode, _ := policy.ModeNamed(c.Policy) // Validate knows both
+	ends, _ := policy.EndingNamed(c.Cancel)
 	return policy.Config{
-		Places: c.SoftLimit, MaxPlaces: c.SoftLimitMax, Hard: c.HardLimit, Queue: c.Queue, ShedAge: c.QueueAge,
-		Mode: mode, Copies: policy.Copies{Most: c.Copies, After: c.ForwardAfter},
+		Places: c.SoftLimit, MaxPlaces: c.SoftLimitMax, Hard: c.HardLimit, Queue: c.Queue, QueueBytes: c.QueueBytes, ShedAge: c.QueueAge,
+		Mode: mode, Copies: policy.Copies{Most: c.Copies, After: c.ForwardAfter, Cancel: ends},
 	}
 }
 
@@ -57,6 +58,11 @@ func (c Config) validatePolicy() error {
 	check(c.Copies != 1 || c.Policy == "paper", "--copies 1 is no %s: want 2 or 3", c.Policy)
 	check(c.Copies == 0 || slices.Contains(copying, c.Policy),
 		"--copies %d goes with --policy %s: %s sends a request to one server", c.Copies, strings.Join(copying, " or "), c.Policy)
+	_, known := policy.EndingNamed(c.Cancel)
+	check(c.Cancel == "" || known, "--cancel %.80q: want complete, start or none", c.Cancel)
+	check(c.Cancel == "" || slices.Contains(copying, c.Policy),
+		"--cancel %.80s goes with --policy %s: %s has no copies that lose", c.Cancel, strings.Join(copying, " or "), c.Policy)
+	check(c.Cancel != "start" || c.Policy != "hedge", "--cancel start is no hedge: a backup is for what was begun; want complete or none")
 	check(c.ForwardAfter >= 0, "--forward-after %v: want 0 or more", c.ForwardAfter)
 	check(c.ForwardAfter == 0 || slices.Contains(delaying, c.Policy),
 		"--forward-after %v goes with --policy %s: %s has requests move when they must", c.ForwardAfter, strings.Join(delaying, " or "), c.Policy)

@@ -119,6 +119,7 @@ func (c Config) validateLimits() error {
 	check(c.LearnLimit || c.HardLimit >= c.SoftLimit, "--hard-limit %d is below --soft-limit %d: above the soft limit requests may go elsewhere, above the hard one nothing more is taken", c.HardLimit, c.SoftLimit)
 	check(c.HardLimit <= 1e6, "--hard-limit %d: want at most 1000000", c.HardLimit)
 	check(c.Queue > 0, "--queue %d: want at least 1", c.Queue)
+	check(c.QueueBytes >= 64<<10, "--queue-bytes %d: want at least 65536, which one request can have", c.QueueBytes)
 	check(c.QueueAge > 0, "--queue-age %v: want more than 0", c.QueueAge)
 	check(c.Timeout > 0, "--timeout %v: want more than 0", c.Timeout)
 	check(balancer.IsDeadlineHeader(c.DeadlineHeader), "--deadline-header %.80q: want the name of a header that goes from end to end and means nothing else, such as X-Request-Timeout", c.DeadlineHeader)

@@ -35,6 +35,10 @@ func (a *Agent) describeNode() api.Node {
 			"requests_received": int64(s.Received), "requests_rejected": int64(s.Rejected),
 			"shed": int64(s.Shed), "retries": int64(s.Retries), "cancels": int64(s.Cancels),
 			"duplicates_dropped": int64(s.Duplicates), "rejoin_attempts": a.registry.Stats().Rejoins,
+			"moves_offer": int64(s.Offers), "moves_claim": int64(s.Claims), "moves_late_claim": int64(s.LateClaims),
+			"moves_unanswered": int64(s.Unanswered), "moves_grant": int64(s.Grants), "moves_push": int64(s.Pushes),
+			"moves_refusal": int64(s.Refused), "moves_copy": int64(s.Copies), "moves_backup": int64(s.Backups),
+			"control_messages": int64(s.Control), "ejections": int64(s.Ejections),
 		},
 	}
 }
@@ -139,8 +143,9 @@ func (a *Agent) snapshot() metrics.Snapshot {
 			"answered": s.CopiesAnswered, "busy": s.CopiesBusy, "lost": s.CopiesLost, "silent": s.CopiesSilent, "late": s.Late,
 		},
 		DuplicatesDropped: s.Duplicates, Cancels: s.Cancels, Control: s.Control, Wasted: s.WastedTime,
+		Ejections: s.Ejections, Ejected: s.Ejected, Sick: s.State.Sick,
 		Moves: map[string]uint64{
-			"offer": s.Offers, "claim": s.Claims, "late_claim": s.LateClaims, "grant": s.Grants, "push": s.Pushes, "refusal": s.Refused, "copy": s.Copies, "backup": s.Backups,
+			"offer": s.Offers, "claim": s.Claims, "late_claim": s.LateClaims, "unanswered": s.Unanswered, "grant": s.Grants, "push": s.Pushes, "refusal": s.Refused, "copy": s.Copies, "backup": s.Backups,
 		},
 		Members: gossip.Peers[registry.Alive], RejoinAttempts: uint64(gossip.Rejoins),
 	}

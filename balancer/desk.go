@@ -161,6 +161,7 @@ func (d *desk) count(s *Stats) {
 	s.Displaced, s.Early = n.Displaced, n.Early
 	s.Offers, s.Grants, s.Pushes, s.Control, s.CopiesSilent = n.Offered, n.Granted, n.Pushed, n.Control, n.Silent
 	s.Copies, s.Backups = n.Copied, n.Hedged
+	s.Ejections, s.Ejected, s.Unanswered = n.Ejected, d.core.Ejected(d.now()), n.Unanswered
 }
 
 // report is what this node says of itself, and whether it drains.

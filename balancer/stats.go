@@ -73,11 +73,15 @@ type Stats struct {
 	Offers     uint64 // to one peer each
 	Claims     uint64 // sent
 	LateClaims uint64 // received when their request was not waiting any more
+	Unanswered uint64 // claims sent that their owners did not answer in time
 	Grants     uint64 // of claims
 	Pushes     uint64 // to peers that had not claimed
 	Copies     uint64 // beside the first place that a request was sent to
 	Backups    uint64 // of them, for what took long
 	Control    uint64 // all messages sent that carry no request
+
+	Ejections uint64 // times that a peer which failed was left alone for a while
+	Ejected   int    // peers that are, now
 
 	// Requests sent to peers, granted or pushed, and what came of them.
 	CopiesSent, CopiesAnswered, CopiesBusy, CopiesLost, CopiesSilent uint64

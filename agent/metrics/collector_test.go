@@ -20,6 +20,7 @@ func full() metrics.Snapshot {
 		Overflow:          map[string]uint64{"soft_limit": 7, "timeout": 0, "no such reason": 4, "nor this": 1},
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
 		DuplicatesDropped: 1, Cancels: 2, Control: 12, Wasted: 1500 * time.Millisecond,
+		Ejections: 3, Ejected: 1, Sick: true,
 		Moves: map[string]uint64{"offer": 8, "late_claim": 2},
 		Peers: []metrics.Peer{
 			{Name: "web2", Load: &load, HeardAge: 1500 * time.Millisecond},
@@ -72,6 +73,7 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_overflow_total{reason="other"} 5`,
 		`kecho_overflow_total{reason="timeout"} 0`,
 		`kecho_copies_total{result="answered"} 5`,
+		"kecho_ejections_total 3", "kecho_ejected_peers 1", "kecho_upstream_failing 1",
 		"kecho_duplicates_dropped_total 1", "kecho_cancels_total 2",
 		"kecho_control_messages_total 12", "kecho_wasted_seconds_total 1.5",
 		`kecho_moves_total{how="offer"} 8`, `kecho_moves_total{how="late_claim"} 2`,

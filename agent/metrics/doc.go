@@ -20,8 +20,10 @@
 //	kecho_threshold_messages_total{result}        crossings with an event or a webhook: told, failed, dropped
 //	kecho_copies_total{result}                    what became of each copy sent to a peer
 //	kecho_duplicates_dropped_total                answers that came second
-//	kecho_moves_total{how}                        offers, claims, late claims, grants, pushes, refusals, copies, backups
+//	kecho_moves_total{how}                        offers, claims, late claims, unanswered claims, grants, pushes, refusals, copies, backups
 //	kecho_control_messages_total                  sent before requests moved, and about them
+//	kecho_ejections_total, kecho_ejected_peers    peers that failed and are left alone
+//	kecho_upstream_failing                        1 while the web server fails and nothing is taken from peers
 //	kecho_wasted_seconds_total                    of the web server, for peers in vain
 //	kecho_cancels_total                           cancels sent to peers
 //	kecho_peer_load{peer}, kecho_peer_heard_age_seconds{peer}

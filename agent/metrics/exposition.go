@@ -23,8 +23,11 @@ var (
 	copiesDesc     = desc("copies_total", "Copies sent to peers, by what became of them.", "result")
 	duplicatesDesc = desc("duplicates_dropped_total", "Answers of peers that were dropped because another came first.")
 	cancelsDesc    = desc("cancels_total", "Cancels sent to peers.")
-	movesDesc      = desc("moves_total", "What agents said to each other before requests moved: offers, one to each peer, claims sent, late_claims received that found nothing waiting, grants of claims, pushes to peers that had not claimed, refusals of what peers sent, copies of requests beside the first, backups among them.", "how")
+	movesDesc      = desc("moves_total", "What agents said to each other before requests moved: offers, one to each peer, claims sent, late_claims received that found nothing waiting, unanswered claims that were sent, grants of claims, pushes to peers that had not claimed, refusals of what peers sent, copies of requests beside the first, backups among them.", "how")
 	controlDesc    = desc("control_messages_total", "Messages of the policy sent that carry no request.")
+	ejectionsDesc  = desc("ejections_total", "Times that a peer which failed was left alone for a while.")
+	ejectedDesc    = desc("ejected_peers", "Peers that are left alone now because they failed.")
+	sickDesc       = desc("upstream_failing", "1 while the web server fails half of its requests and nothing is taken from peers, else 0.")
 	wastedDesc     = desc("wasted_seconds_total", "Time that the web server worked on requests of peers that nobody needed any more.")
 	peerLoadDesc   = desc("peer_load", "Load that a peer last reported; 1 is full.", "peer")
 	peerAgeDesc    = desc("peer_heard_age_seconds", "Time since anything came from a peer.", "peer")
@@ -49,7 +52,7 @@ const (
 func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, softDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
-		movesDesc, controlDesc, wastedDesc,
+		movesDesc, controlDesc, wastedDesc, ejectionsDesc, ejectedDesc, sickDesc,
 		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
 	} {
 		out <- d
@@ -69,11 +72,7 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x.gauge(inFlightDesc, float64(s.InFlight))
 	x.gauge(queueDesc, float64(s.Queued))
 	x.closed(overflowDesc, overflowReasons, s.Overflow)
-	raised := 0.0
-	if s.OverflowRaised {
-		raised = 1
-	}
-	x.gauge(raisedDesc, raised)
+	x.flag(raisedDesc, s.OverflowRaised)
 	x.closed(crossingsDesc, crossingStates, s.Crossings)
 	x.closed(toldDesc, messageResults, s.Told)
 	x.closed(copiesDesc, copyResults, s.Copies)
@@ -82,6 +81,9 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x.closed(movesDesc, moves, s.Moves)
 	x.counter(controlDesc, s.Control)
 	x.out <- prometheus.MustNewConstMetric(wastedDesc, prometheus.CounterValue, s.Wasted.Seconds())
+	x.counter(ejectionsDesc, s.Ejections)
+	x.gauge(ejectedDesc, float64(s.Ejected))
+	x.flag(sickDesc, s.Sick)
 	x.gauge(membersDesc, float64(s.Members))
 	x.gauge(linksDesc, float64(s.Links))
 	x.counter(rejoinDesc, s.RejoinAttempts)
@@ -94,6 +96,14 @@ type exposer struct{ out chan<- prometheus.Metric }
 
 func (x exposer) gauge(d *prometheus.Desc, v float64, labels ...string) {
 	x.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (x exposer) flag(d *prometheus.Desc, set bool) {
+	v := 0.0
+	if set {
+		v = 1
+	}
+	x.gauge(d, v)
 }
 
 func (x exposer) counter(d *prometheus.Desc, v uint64, labels ...string) {

@@ -48,7 +48,7 @@ var (
 	// What became of a crossing that an event or a webhook was to tell of.
 	messageResults = []string{"told", "failed", "dropped"}
 	// What became of a copy that was sent to a peer.
-	moves       = []string{"offer", "claim", "late_claim", "grant", "push", "refusal", "copy", "backup"}
+	moves       = []string{"offer", "claim", "late_claim", "unanswered", "grant", "push", "refusal", "copy", "backup"}
 	copyResults = []string{"answered", "busy", "lost", "silent", "cancelled", "late"}
 	// Why an event or a frame went nowhere (channel.Stats).
 	dropReasons = []string{"conflated", "decode", "filtered", "late", "no_sink", "overrun", "suspended", "unasked", "unsent"}

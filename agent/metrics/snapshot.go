@@ -23,6 +23,9 @@ type Snapshot struct {
 	Moves             map[string]uint64 // what is said before a request moves, by how
 	Control           uint64            // messages that carry no request
 	Wasted            time.Duration     // that the upstream worked for peers in vain
+	Ejections         uint64            // of peers that failed
+	Ejected           int               // peers that are left alone now
+	Sick              bool              // the upstream fails, and nothing is taken from peers
 
 	Peers          []Peer
 	Members        int // nodes that gossip believes alive, without this one

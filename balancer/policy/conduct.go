@@ -85,6 +85,7 @@ func (ps *peers) fail(now time.Duration, p Peer) {
 	if k.failed(now) && ps.ejections(now) < max(len(ps.known)/2, 1) {
 		k.eject(now)
 		ps.back = never
+		ps.ejectedEver++
 	}
 }
 

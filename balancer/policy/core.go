@@ -114,21 +114,6 @@ type Core struct {
 	count   Counts
 }
 
-// Counts is what a Core did since the start.
-type Counts struct {
-	Offered, Pushed     uint64 // messages
-	Granted             uint64 // claims that won
-	Control             uint64 // messages sent that carry no request
-	Refused             uint64 // pushes and grants that came back
-	Shed, Failed, Late  uint64 // requests without an answer, by effect
-	Early               uint64 // ended before their time: it did not suffice any more
-	Displaced           uint64 // had to make room for more urgent ones
-	Silent              uint64 // peers that said nothing of what they had
-	Begun, Guests, Lost uint64 // started here; of them of peers; repeated after a loss
-	Carried, Copied     uint64 // messages with a request; of them beside another one
-	Hedged, Won         uint64 // backups begun or sent; of them answered first
-}
-
 // NewCore makes a core with nothing in it. cfg must pass Check.
 func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Hard, cfg.Places)
@@ -365,9 +350,6 @@ func (c *Core) Drain() { c.draining = true }
 
 // SetRoundTrip says how long a message to a peer and its answer take.
 func (c *Core) SetRoundTrip(r time.Duration) { c.trip = max(r, time.Microsecond) }
-
-// Counts is what was done so far.
-func (c *Core) Counts() Counts { return c.count }
 
 // Report is what this node says of itself.
 func (c *Core) Report() Report {

@@ -46,6 +46,7 @@ func (ps *peers) owe(now time.Duration, g *Request) {
 		k.since = now
 	}
 	k.owed++
+	ps.owedEver++
 	g.owed = true
 }
 

@@ -55,6 +55,9 @@ func TestLateGrants(t *testing.T) {
 	if got := offer(100); len(got) != 0 {
 		t.Errorf("%d claims are unanswered, and %v is claimed", leastOwed, got)
 	}
+	if n := c.Counts().Unanswered; n != leastOwed {
+		t.Errorf("%d are counted", n)
+	}
 	for id := range uint64(leastOwed) {
 		c.Receive(now, 'h', Message{Kind: Deny, ID: id, Report: report}, nil)
 	}

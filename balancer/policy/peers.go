@@ -14,17 +14,18 @@ const (
 
 // peers is what a core knows of the others.
 type peers struct {
-	index  peerIndex
-	known  []known
-	turn   int // where the next sample begins
-	median time.Duration
-	at     time.Duration
-	sample []time.Duration
-	newest time.Duration // when the last of them was met
-	places int           // what a peer that is new is trusted with
-	most   int           // Config.PerPeer
-	out    int           // ejected, until one comes back
-	back   time.Duration // when the first of them comes back
+	index                 peerIndex
+	known                 []known
+	turn                  int // where the next sample begins
+	median                time.Duration
+	at                    time.Duration
+	sample                []time.Duration
+	newest                time.Duration // when the last of them was met
+	places                int           // what a peer that is new is trusted with
+	most                  int           // Config.PerPeer
+	out                   int           // ejected, until one comes back
+	back                  time.Duration // when the first of them comes back
+	ejectedEver, owedEver uint64        // counted
 }
 
 type known struct {

@@ -6,6 +6,7 @@ type State struct {
 	Soft            int
 	Down, Draining  bool
 	Overflow        bool // raised by SetOverflow
+	Sick            bool // this web server fails, and nothing is taken from peers
 }
 
 // Load is (running + queued) / places.
@@ -22,5 +23,5 @@ func (s State) Capacity() int {
 
 // State is the state now.
 func (c *Core) State() State {
-	return State{Running: c.running, Queued: c.queue.len(), Soft: c.cfg.Places, Down: c.down, Draining: c.draining, Overflow: c.raised}
+	return State{Running: c.running, Queued: c.queue.len(), Soft: c.cfg.Places, Down: c.down, Draining: c.draining, Overflow: c.raised, Sick: c.sick}
 }

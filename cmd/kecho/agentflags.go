@@ -37,6 +37,7 @@ func agentFlags() []cli.Flag {
 		&cli.IntFlag{Name: "soft-limit-max", EnvVars: env("soft-limit-max"), DefaultText: "64", Usage: "most that --soft-limit auto comes to"},
 		&cli.IntFlag{Name: "hard-limit", EnvVars: env("hard-limit"), DefaultText: "as soft", Usage: "requests at the web server at most"},
 		&cli.IntFlag{Name: "queue", EnvVars: env("queue"), DefaultText: "16 x hard, 1024 or more", Usage: "requests that wait here at most"},
+		&cli.Int64Flag{Name: "queue-bytes", EnvVars: env("queue-bytes"), DefaultText: "64 MiB", Usage: "memory in bytes that those hold at most"},
 		&cli.DurationFlag{Name: "queue-age", EnvVars: env("queue-age"), Value: 500 * time.Millisecond, Usage: "age of the oldest waiting request from which new ones are refused"},
 		&cli.StringFlag{Name: "policy", EnvVars: env("policy"), Value: "auto", Usage: "`NAME` of how requests find a server: auto, offers, push, none, paper, race, hedge or speculative"},
 		&cli.DurationFlag{Name: "forward-after", EnvVars: env("forward-after"), DefaultText: "the policy's", Usage: "how long a request waits here before --policy paper moves it, or takes until --policy hedge has another server begin it"},
@@ -54,6 +55,7 @@ func agentFlags() []cli.Flag {
 		&cli.StringFlag{Name: "state-dir", EnvVars: env("state-dir"), Usage: "`DIRECTORY` where leases are kept over a restart, such as /var/lib/kecho; it is made"},
 		&cli.BoolFlag{Name: "ephemeral", EnvVars: env("ephemeral"), Usage: "leases are forgotten at a restart, and this is meant"},
 		&cli.IntFlag{Name: "copies", EnvVars: env("copies"), DefaultText: "the policy's", Usage: "servers that work on one request by --policy paper, race or hedge, if it may be repeated; the first answer wins"},
+		&cli.StringFlag{Name: "cancel", EnvVars: env("cancel"), DefaultText: "complete", Usage: "what ends the copies that lose: `complete`, the first answer; start, the first that is begun (not hedge); none"},
 		&cli.DurationFlag{Name: "timeout", EnvVars: env("timeout"), Value: 30 * time.Second, Usage: "how long a request may take until its answer begins; a body that is still being sent extends it"},
 		&cli.StringFlag{Name: "deadline-header", EnvVars: env("deadline-header"), Usage: "`NAME` of a header in which clients say how long they wait: milliseconds, or with a unit, such as 1.5s"},
 		&cli.BoolFlag{Name: "ignore-priority", EnvVars: env("ignore-priority"), Usage: "have the clients' Priority header (RFC 9218) play no part"},
@@ -111,6 +113,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 		TLSCert: c.String("tls-cert"), TLSKey: c.String("tls-key"),
 		Insecure:  c.Bool("insecure"),
 		SoftLimit: soft, LearnLimit: learn, SoftLimitMax: c.Int("soft-limit-max"), HardLimit: c.Int("hard-limit"), Queue: c.Int("queue"),
+		QueueBytes: c.Int64("queue-bytes"), Cancel: c.String("cancel"),
 		QueueAge: c.Duration("queue-age"), Policy: c.String("policy"), Weight: &weight, Zone: c.String("zone"), ForwardAfter: c.Duration("forward-after"),
 		// Repeated ones make one list, and so does one that was cut at commas.
 		Overflow:   strings.Join(c.StringSlice("overflow"), ", "),

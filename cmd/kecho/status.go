@@ -132,6 +132,7 @@ func printStatus(p *printer, n api.Node, r api.Readiness) error {
 		{text("listens"), text(fmt.Sprintf("http %s, admin %s, gossip %s, link %s", n.Addresses.HTTP, n.Addresses.Admin, n.Addresses.Gossip, n.Addresses.Link))},
 		{text("limits"), text(fmt.Sprintf("soft %d, hard %d, queue %d", n.Limits.Soft, n.Limits.Hard, n.Limits.Queue))},
 		{text("load"), text(fmt.Sprintf("%.2f: %d running, %d queued", n.Load.Load, n.Load.Running, n.Load.Queued))},
+		{text("moves"), text(moves(n.Counters))},
 		{text("machine"), text(fmt.Sprintf("cpu %s and memory %s in use", part(n.Load.CPU), part(n.Load.Memory)))},
 	}
 	for _, c := range r.Checks {
@@ -143,6 +144,12 @@ func printStatus(p *printer, n api.Node, r api.Readiness) error {
 		rows = append(rows, []cell{text("check " + c.Name), mark})
 	}
 	return p.printTable(rows)
+}
+
+// moves is what went to peers and came from them since the start.
+func moves(n map[string]int64) string {
+	return fmt.Sprintf("%d offers, %d granted, %d pushed; %d claims, %d refused; %d ejections",
+		n["moves_offer"], n["moves_grant"], n["moves_push"], n["moves_claim"], n["moves_refusal"], n["ejections"])
 }
 
 // part is a share, "-" when it is not known.

@@ -21,6 +21,7 @@ func statusNode() api.Node {
 		Upstream:  api.Upstream{URL: "http://127.0.0.1:9000"},
 		Limits:    api.Limits{Soft: 8, Hard: 32, Queue: 128},
 		Load:      api.Load{Running: 6, Queued: 1, Load: 0.875, CPU: &cpu},
+		Counters:  map[string]int64{"moves_offer": 8, "moves_grant": 2, "moves_push": 1, "moves_claim": 4, "moves_refusal": 3, "ejections": 5},
 	}
 }
 
@@ -40,6 +41,7 @@ upstream        http://127.0.0.1:9000 is down
 listens         http 127.0.0.1:8080, admin 127.0.0.1:7940, gossip 127.0.0.1:7946, link 127.0.0.1:7947
 limits          soft 8, hard 32, queue 128
 load            0.88: 6 running, 1 queued
+moves           8 offers, 2 granted, 1 pushed; 4 claims, 3 refused; 5 ejections
 machine         cpu 0.92 and memory - in use
 check http      ok 127.0.0.1:8080
 check upstream  failed connection refused

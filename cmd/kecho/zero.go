@@ -25,6 +25,8 @@ var (
 		{"soft-limit-max", "want at least 1"},
 		{"hard-limit", "want at least 1"},
 		{"queue", "want at least 1"},
+		{"queue-bytes", "want at least 65536"},
+		{"cancel", "want complete, start or none"},
 		{"queue-age", "want more than 0"},
 		{"load-every", "want 100ms to 1h"},
 		{"policy", "want a name, such as auto"},
