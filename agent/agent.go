@@ -176,7 +176,8 @@ func (a *Agent) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if a.socket.link, err = listen(a.cfg.Network, a.cfg.linkFlag(), a.cfg.Link); err != nil {
+	dial, err := a.openTransport()
+	if err != nil {
 		return err
 	}
 	if err := a.makeRegistry(a.id); err != nil {
@@ -184,7 +185,7 @@ func (a *Agent) open(ctx context.Context) error {
 	}
 	a.links, err = link.New(link.Config{
 		ID: a.id, Name: a.cfg.Name, Cluster: a.cfg.Cluster, Listener: a.socket.link, TLS: a.tls, Logger: a.log,
-		Dial: func(ctx context.Context, addr string) (net.Conn, error) { return a.cfg.Network.Dial(ctx, "tcp", addr) },
+		Dial: sameTransport(a.cfg.Transport, dial),
 	})
 	if err != nil {
 		return err
@@ -221,7 +222,7 @@ func (a *Agent) makeRegistry(id channel.NodeID) error {
 	cfg := registry.Config{
 		Name: a.cfg.Name, ID: id, Cluster: a.cfg.Cluster,
 		Bind: a.cfg.Bind, LinkAddr: net.JoinHostPort(linkHost, port),
-		Seeds: a.cfg.Join, Key: a.cfg.Key, Logger: a.log,
+		Seeds: a.cfg.Join, Key: a.cfg.Key, Tags: a.cfg.transportTags(), Logger: a.log,
 	}
 	if a.cfg.Advertise != "" {
 		_, bindPort, _ := net.SplitHostPort(a.cfg.Bind)
@@ -273,7 +274,7 @@ func (a *Agent) watchPeers(ctx context.Context) error {
 		var linked []link.Peer
 		for _, p := range peers {
 			if p.Status != registry.Left && p.LinkAddr != "" {
-				linked = append(linked, link.Peer{ID: p.ID, Name: p.Name, Addr: p.LinkAddr})
+				linked = append(linked, link.Peer{ID: p.ID, Name: p.Name, Addr: a.linkAddr(p)})
 			}
 		}
 		a.links.SetPeers(linked)

@@ -36,6 +36,9 @@ type Config struct {
 	// Link is where peers' links come in. Zero: the host of Bind and the port
 	// after its own (port 0 stays 0).
 	Link string
+	// Transport is what the links are made of: tcp, or quic on the UDP port of
+	// Link; the same on every agent. Zero: tcp.
+	Transport string
 	// linkBeside is that Link was not given.
 	linkBeside bool
 	// Advertise is the host that peers reach this node at, when it is not the
@@ -180,6 +183,7 @@ func (c Config) withDefaults() Config {
 	if c.Link == "" {
 		c.Link, c.linkBeside = portAfter(c.Bind), true
 	}
+	setDefault(&c.Transport, overTCP)
 	setDefault(&c.SoftLimit, 8)
 	if c.LearnLimit {
 		setDefault(&c.SoftLimitMax, max(64, c.SoftLimit))

@@ -40,6 +40,7 @@ func TestValidate(t *testing.T) {
 		{"a key of 7 bytes", func(c *Config) { c.Key = make([]byte, 7) }, "--key holds 7 bytes"},
 		{"a certificate without its key", func(c *Config) { c.Cert = "x" }, "--ca, --cert and --cert-key go together"},
 		{"open to others without keys", func(c *Config) { c.Bind = "0.0.0.0:7946" }, "--insecure"},
+		{"an unknown transport", func(c *Config) { c.Transport = "udp" }, "want tcp or quic"},
 		{"open to others, told so", func(c *Config) { c.Bind, c.Insecure = "0.0.0.0:7946", true }, ""},
 		{"two purposes, one address", func(c *Config) { c.Admin = "127.0.0.1:8080" }, "give each its own port"},
 		{"ports chosen by the system", func(c *Config) { c.Listen, c.Admin, c.Bind = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0" }, ""},

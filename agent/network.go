@@ -30,6 +30,11 @@ type systemNetwork struct{}
 
 func (systemNetwork) Listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 
+// ListenPacket opens a UDP socket on host:port, for links over QUIC.
+func (systemNetwork) ListenPacket(addr string) (net.PacketConn, error) {
+	return net.ListenPacket("udp", addr)
+}
+
 func (systemNetwork) ListenSocket(path string) (net.Listener, error) { return listenSocket(path) }
 
 func (systemNetwork) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -51,15 +56,21 @@ type HostFeed interface {
 // listen opens addr and says in words what is wrong if that cannot be.
 func listen(network Network, flag, addr string) (net.Listener, error) {
 	l, err := network.Listen(addr)
-	switch {
-	case err == nil:
-		return l, nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s %s: another program listens there; stop it, or choose another port: %w", flag, addr, err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%s %s: this machine does not have that address: %w", flag, addr, err)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("%s %s: a port below 1024 needs the right to bind it (CAP_NET_BIND_SERVICE): %w", flag, addr, err)
+	if err != nil {
+		return nil, cannotListen(flag, addr, err)
 	}
-	return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
+	return l, nil
+}
+
+// cannotListen is err, of opening addr, in words.
+func cannotListen(flag, addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s %s: another program listens there; stop it, or choose another port: %w", flag, addr, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s %s: this machine does not have that address: %w", flag, addr, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s %s: a port below 1024 needs the right to bind it (CAP_NET_BIND_SERVICE): %w", flag, addr, err)
+	}
+	return fmt.Errorf("%s %s: %w", flag, addr, err)
 }

@@ -36,7 +36,7 @@ func (c Config) Validate() error {
 	for _, seed := range c.Join {
 		errs = append(errs, validateAddress("--join", seed))
 	}
-	return errors.Join(append(errs, c.validateSocket(), c.validateLeases(), c.validateLoad(), c.validateAdvertise(), c.validateExposure(), c.validateDistinct())...)
+	return errors.Join(append(errs, c.validateSocket(), c.validateLeases(), c.validateLoad(), c.validateAdvertise(), c.validateTransport(), c.validateExposure(), c.validateDistinct())...)
 }
 
 // maxCluster is what every packet of gossip has room for.

@@ -25,9 +25,10 @@ var importTable = map[string]imports{
 		modules: []string{msgpack},
 		tests:   []string{"channel/link", "channel/registry"},
 	},
-	"channel/link":     {ours: []string{"channel"}},
-	"channel/registry": {ours: []string{"channel"}, modules: []string{serf, memberlist}, tests: []string{"channel/link"}},
-	"channel/memnet":   {ours: []string{"channel"}, modules: []string{memberlist}},
+	"channel/link":      {ours: []string{"channel"}},
+	"channel/link/quic": {ours: []string{"channel/link"}, modules: []string{quicgo}, tests: []string{"channel"}},
+	"channel/registry":  {ours: []string{"channel"}, modules: []string{serf, memberlist}, tests: []string{"channel/link"}},
+	"channel/memnet":    {ours: []string{"channel"}, modules: []string{memberlist}},
 	"channel/channeltest": {
 		ours: []string{"channel", "channel/link", "channel/registry", "channel/memnet"},
 	},
@@ -50,7 +51,7 @@ var importTable = map[string]imports{
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
 		ours: []string{
-			"channel", "channel/link", "channel/registry", "filters", "balancer", "balancer/policy",
+			"channel", "channel/link", "channel/link/quic", "channel/registry", "filters", "balancer", "balancer/policy",
 			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/channels", "agent/filtering", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 		modules: []string{proxyproto},
@@ -94,6 +95,7 @@ const (
 	proxyproto = "github.com/pires/go-proxyproto"
 	exprlang   = "github.com/expr-lang/expr"
 	wazero     = "github.com/tetratelabs/wazero"
+	quicgo     = "github.com/quic-go/quic-go"
 	huma       = "github.com/danielgtaylor/huma/v2"
 )
 

@@ -32,6 +32,10 @@
 // On Linux the kernel is told to keep at most 128 KiB unsent, because what it
 // has cannot be overtaken.
 //
+// On a connection with a stream for each priority ([Laned]; package quic makes
+// them) all this is there three times: a track has a writer and a reader of its
+// own, and the receiver is called by one reader at a time.
+//
 // # Concurrency
 //
 // All methods may be called by many goroutines at once. Per link there is a
@@ -52,5 +56,5 @@
 // # Tests
 //
 // channeltest.TestLinks is the conformance suite; link_test.go runs the pool
-// through it over TCP, TLS and memory.
+// through it over TCP, TLS and memory, and package quic's over QUIC.
 package link

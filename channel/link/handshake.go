@@ -155,6 +155,9 @@ func (p *Pool) refuse(conn, socket net.Conn, err error) {
 			level = slog.LevelWarn
 		}
 		conn.Write(appendFrame(nil, kindRefuse, no.append(nil)))
+		if laned, ok := conn.(Laned); ok {
+			laned.Linger()
+		}
 	}
 	addr := socket.RemoteAddr()
 	if level > slog.LevelDebug && !p.refused.first(addr, text) {

@@ -47,9 +47,11 @@ func (l *link) judge(now int64, deadAfter time.Duration) error {
 	if silent := time.Duration(now - l.heard.Load()); silent >= deadAfter {
 		return fmt.Errorf("%w: nothing heard for %v", ErrSilent, silent.Round(time.Millisecond))
 	}
-	since := l.writing.Load()
-	if stuck := time.Duration(now - since); since != 0 && stuck >= deadAfter {
-		return fmt.Errorf("%w: one write has taken %v so far", ErrStalled, stuck.Round(time.Millisecond))
+	for _, tr := range l.tracks {
+		since := tr.writing.Load()
+		if stuck := time.Duration(now - since); since != 0 && stuck >= deadAfter {
+			return fmt.Errorf("%w: one write has taken %v so far", ErrStalled, stuck.Round(time.Millisecond))
+		}
 	}
 	return nil
 }

@@ -15,30 +15,25 @@ import (
 // which reads; one more goroutine writes what cannot be written at once.
 type link struct {
 	peer   *peer
-	conn   net.Conn
-	socket net.Conn // under TLS; the same as conn without
-	direct *direct  // nil: only the writer goroutine writes
+	socket net.Conn // under TLS; what ends the link when it is closed
+	tracks []*track // one for all priorities, or one for each
 	limits *Config
 	blocks *blocks
-	wake   chan struct{} // capacity 1; passes the baton: busy is now the writer's
 	over   chan struct{} // closed with closed
 	ended  chan struct{} // closed by Pool.run after LinkDown
 	prev   *link         // whose ended run awaits first; owned by run
 
 	// What the health loop reads and writes: nanoseconds since the peer's
 	// epoch (the pool's), zero for never.
-	heard   atomic.Int64
-	writing atomic.Int64 // since when one write has been going on
-	pinged  atomic.Int64 // the last ping, as its payload
-	rtt     atomic.Int64
+	heard  atomic.Int64
+	pinged atomic.Int64 // the last ping, as its payload
+	rtt    atomic.Int64
 
 	mu        sync.Mutex
 	up        time.Time // when LinkUp was told
 	closed    bool
 	finishing bool  // nothing more is taken; what waits, a bye, the end
 	cause     error // of the end
-	busy      bool  // somebody writes; what comes meanwhile waits
-	rest      *block
 	queues    [lanes]queue
 	waiters   []*waiter // of bulk, first come first served
 }
@@ -55,9 +50,9 @@ type waiter struct {
 func newLink(p *Pool, pr *peer, conn, socket net.Conn) *link {
 	tune(socket)
 	return &link{
-		peer: pr, conn: conn, socket: socket, direct: newDirect(conn),
+		peer: pr, socket: socket, tracks: tracksOf(conn, socket),
 		limits: &p.cfg, blocks: &p.blocks, prev: pr.link,
-		wake: make(chan struct{}, 1), over: make(chan struct{}), ended: make(chan struct{}),
+		over: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
@@ -70,8 +65,8 @@ func (l *link) send(ctx context.Context, ln lane, due int64, frame []byte) error
 		l.mu.Unlock()
 		return channel.ErrNoLink
 	}
-	if !l.busy {
-		return l.sendNowAndUnlock(ln.kind(), frame)
+	if tr := l.track(ln); !tr.busy {
+		return l.sendNowAndUnlock(tr, ln.kind(), frame)
 	}
 	if len(l.waiters) == 0 || ln != bulk {
 		if l.roomLocked(ln, frame) {
@@ -94,10 +89,11 @@ func (l *link) send(ctx context.Context, ln lane, due int64, frame []byte) error
 // dropped: the next ping makes up for it.
 func (l *link) control(kind byte, payload []byte) {
 	l.mu.Lock()
+	tr := l.track(urgent)
 	switch {
 	case l.closed || l.finishing:
-	case !l.busy:
-		l.sendNowAndUnlock(kind, payload)
+	case !tr.busy:
+		l.sendNowAndUnlock(tr, kind, payload)
 		return
 	case l.roomLocked(urgent, payload):
 		l.queues[urgent].push(l.blocks, kind, 0, payload)
@@ -105,20 +101,20 @@ func (l *link) control(kind byte, payload []byte) {
 	l.mu.Unlock()
 }
 
-// sendNowAndUnlock writes one frame when nobody else writes. The lock is not
-// held during the system call, so others queue behind it instead of waiting.
-func (l *link) sendNowAndUnlock(kind byte, frame []byte) error {
-	l.busy = true
+// sendNowAndUnlock writes one frame when nobody else writes on tr. The lock is
+// not held during the system call, so others queue behind it instead of waiting.
+func (l *link) sendNowAndUnlock(tr *track, kind byte, frame []byte) error {
+	tr.busy = true
 	b := l.blocks.get(headerSize + len(frame))
 	b.append(kind, frame)
-	if l.direct == nil {
-		l.rest = b
+	if tr.direct == nil {
+		tr.rest = b
 		l.mu.Unlock()
-		l.wake <- struct{}{}
+		tr.wake <- struct{}{}
 		return nil
 	}
 	l.mu.Unlock()
-	n, err := l.direct.write(b.buf)
+	n, err := tr.direct.write(b.buf)
 	if err != nil {
 		l.blocks.put(b)
 		l.close(lost(err))
@@ -131,20 +127,27 @@ func (l *link) sendNowAndUnlock(kind byte, frame []byte) error {
 		b.off = n
 	}
 	l.mu.Lock()
-	l.rest = b
-	l.busy = l.waitsLocked()
-	wake := l.busy
+	tr.rest = b
+	tr.busy = l.waitsLocked(tr)
+	wake := tr.busy
 	l.mu.Unlock()
 	if wake {
-		l.wake <- struct{}{}
+		tr.wake <- struct{}{}
 	}
 	return nil
 }
 
-// waitsLocked reports whether there is anything for the writer to do.
-func (l *link) waitsLocked() bool {
-	return l.rest != nil || l.finishing || l.closed ||
-		l.queues[urgent].frames+l.queues[normal].frames+l.queues[bulk].frames > 0
+// waitsLocked reports whether there is anything for tr's writer to do.
+func (l *link) waitsLocked(tr *track) bool {
+	if tr.rest != nil || l.finishing || l.closed {
+		return true
+	}
+	for _, q := range l.queues[tr.first:tr.end] {
+		if q.frames > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // roomLocked reports whether frame fits into the queue of ln, after what is
@@ -212,11 +215,16 @@ func (l *link) finish() {
 	}
 	l.finishing = true
 	l.cause = ErrDraining
-	wake := !l.busy
-	l.busy = true
+	var wake []*track
+	for _, tr := range l.tracks {
+		if !tr.busy {
+			tr.busy = true
+			wake = append(wake, tr)
+		}
+	}
 	l.mu.Unlock()
-	if wake {
-		l.wake <- struct{}{}
+	for _, tr := range wake {
+		tr.wake <- struct{}{}
 	}
 }
 
@@ -231,7 +239,9 @@ func (l *link) close(cause error) {
 	if l.cause == nil {
 		l.cause = cause
 	}
-	l.rest = nil
+	for _, tr := range l.tracks {
+		tr.rest = nil
+	}
 	l.queues = [lanes]queue{}
 	for _, w := range l.waiters {
 		w.err = channel.ErrNoLink

@@ -15,6 +15,20 @@ var (
 	errOnlyHere  = &refusal{codeTLS, "this node uses --cert and that one does not: give every agent a certificate, or none"}
 )
 
+// Mixed is that only one of two nodes has certificates, for who makes
+// connections with TLS of their own; here says that it is this one. The pool
+// takes it for a refusal that only another configuration changes.
+func Mixed(here bool) error {
+	if here {
+		return errOnlyHere
+	}
+	return errOnlyThere
+}
+
+// Lasting is an error for Config.Dial to return when nothing but another
+// configuration helps: the pool warns, and waits for RedialMax.
+func Lasting(text string) error { return &refusal{codeTLS, text} }
+
 // tlsHandshake is how a TLS connection begins: a record of the handshake, of a
 // version 3.x. As a header of ours it would announce 352 MiB.
 const tlsHandshake = "\x16\x03"

@@ -51,7 +51,7 @@ func New(cfg Config) (*Pool, error) {
 		peers: make(map[channel.NodeID]*peer),
 	}
 	if cfg.TLS != nil {
-		p.tlsServer, p.tlsClient = secureServer(cfg.TLS), secureClient(cfg.TLS)
+		p.tlsServer, p.tlsClient = ServerTLS(cfg.TLS), ClientTLS(cfg.TLS)
 	}
 	p.table.Store(&map[channel.NodeID]*link{})
 	return p, nil
@@ -180,10 +180,12 @@ func (p *Pool) run(l *link) {
 		l.prev = nil
 	}
 	if l.ending() == nil {
-		p.wg.Go(l.write)
+		for _, tr := range l.tracks {
+			p.wg.Go(func() { l.write(tr) })
+		}
 		p.setUp(l)
 		p.recv.LinkUp(pr.id)
-		l.close(l.read(p.recv))
+		l.close(l.readAll(p.recv))
 		p.setDown(l)
 		p.recv.LinkDown(pr.id, l.ending())
 	}

@@ -122,7 +122,7 @@ func TestQueueExpires(t *testing.T) {
 // A full queue of what is late has room, and a turn writes none of it.
 func TestLateFramesMakeRoom(t *testing.T) {
 	l, _ := idleLink(t, Config{QueueFrames: 4})
-	l.busy = true
+	l.tracks[0].busy = true
 	past := l.peer.now()
 	for range 4 {
 		if err := l.send(t.Context(), normal, past, []byte("late")); err != nil {
@@ -134,7 +134,7 @@ func TestLateFramesMakeRoom(t *testing.T) {
 	}
 	l.send(t.Context(), urgent, past, []byte("late"))
 	var turn turn
-	l.takeLocked(&turn)
+	l.takeLocked(l.tracks[0], &turn)
 	if got := bytes.Join(turn.buffers, nil); string(got) != "\x00\x00\x00\x04\x09good" {
 		t.Errorf("the turn writes %q", got)
 	}
@@ -143,7 +143,7 @@ func TestLateFramesMakeRoom(t *testing.T) {
 		t.Errorf("%d normal and %d urgent ones are counted, want 4 and 1", counts[normal].flow().Late, counts[urgent].flow().Late)
 	}
 	l.send(t.Context(), bulk, past, []byte("late"))
-	if l.takeLocked(&turn) {
+	if l.takeLocked(l.tracks[0], &turn) {
 		t.Error("there is a turn of nothing but late frames")
 	}
 }

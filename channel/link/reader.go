@@ -20,9 +20,9 @@ const (
 	quietReads = 64
 )
 
-// read delivers what the peer sends until the link ends, and says why.
-func (l *link) read(r channel.Receiver) error {
-	in := frameReader{src: hearing{l}, buf: make([]byte, smallBuffer)}
+// read delivers what comes from src until the link ends, and says why.
+func (l *link) read(src io.Reader, r channel.Receiver) error {
+	in := frameReader{src: hearing{l, src}, buf: make([]byte, smallBuffer)}
 	for {
 		kind, payload, err := in.next()
 		if err != nil {
@@ -73,12 +73,14 @@ func (pr *peer) at(t time.Time) int64 {
 	return max(1, int64(t.Sub(pr.epoch))+1)
 }
 
-// hearing is the link's connection as its reader sees it: it notes when
-// something came.
-type hearing struct{ l *link }
+// hearing is what a link reads from: it notes when something came.
+type hearing struct {
+	l   *link
+	src io.Reader
+}
 
 func (h hearing) Read(b []byte) (int, error) {
-	n, err := h.l.conn.Read(b)
+	n, err := h.src.Read(b)
 	if n > 0 {
 		now := h.l.peer.now()
 		h.l.heard.Store(now)

@@ -69,9 +69,9 @@ func CheckTLS(c *tls.Config, name string) error {
 	return nil
 }
 
-// secureServer and secureClient are c made strict: TLS 1.3, both sides show a
-// certificate of the cluster's authority, no resumption.
-func secureServer(c *tls.Config) *tls.Config {
+// ServerTLS is a copy of what LoadTLS gave, made strict for who is dialed: TLS
+// 1.3, both sides show a certificate of the cluster's authority, no resumption.
+func ServerTLS(c *tls.Config) *tls.Config {
 	s := c.Clone()
 	s.MinVersion = tls.VersionTLS13
 	s.ClientAuth = tls.RequireAndVerifyClientCert
@@ -80,7 +80,9 @@ func secureServer(c *tls.Config) *tls.Config {
 	return s
 }
 
-func secureClient(c *tls.Config) *tls.Config {
+// ClientTLS is the same for who dials. It leaves the name in the certificate to
+// the pool, which knows whom it meant.
+func ClientTLS(c *tls.Config) *tls.Config {
 	s := c.Clone()
 	s.MinVersion = tls.VersionTLS13
 	s.ClientSessionCache = nil
@@ -128,6 +130,13 @@ func verifyChain(roots *x509.CertPool, chain []*x509.Certificate) error {
 func (p *Pool) secure(ctx context.Context, conn net.Conn, dialed bool) (net.Conn, *x509.Certificate, error) {
 	if p.cfg.TLS == nil {
 		return conn, nil, nil
+	}
+	if laned, ok := conn.(Laned); ok {
+		certs := laned.ConnectionState().PeerCertificates
+		if len(certs) == 0 {
+			return nil, nil, errors.New("the connection shows no certificate, and this node has one")
+		}
+		return conn, certs[0], nil
 	}
 	secured, plain := tls.Server(conn, p.tlsServer), byte(kindHello)
 	if dialed {

@@ -167,7 +167,7 @@ func TestTLSRefuses(t *testing.T) {
 			// Node 1 is made by New only as far as that lets it lie.
 			p := tn.add(Config{Listener: loopback(t), RedialMax: 50 * time.Millisecond, HelloTimeout: 100 * time.Millisecond})
 			if c.tls != nil {
-				p.cfg.TLS, p.tlsServer, p.tlsClient = c.tls, secureServer(c.tls), secureClient(c.tls)
+				p.cfg.TLS, p.tlsServer, p.tlsClient = c.tls, ServerTLS(c.tls), ClientTLS(c.tls)
 				if c.tls.MaxVersion != 0 {
 					p.tlsServer.MinVersion, p.tlsClient.MinVersion = 0, 0
 				}

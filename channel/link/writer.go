@@ -18,14 +18,14 @@ type turn struct {
 	last    bool // the bye is in it
 }
 
-// write is the writer goroutine: it writes what waits until the link ends.
-func (l *link) write() {
+// write is tr's writer goroutine: it writes what waits until the link ends.
+func (l *link) write(tr *track) {
 	var t turn
-	for l.next(&t) {
-		l.writing.Store(l.peer.now())
+	for l.next(tr, &t) {
+		tr.writing.Store(l.peer.now())
 		buffers := t.buffers // WriteTo uses it up
-		_, err := buffers.WriteTo(l.conn)
-		l.writing.Store(0)
+		_, err := buffers.WriteTo(tr.conn)
+		tr.writing.Store(0)
 		for _, b := range t.blocks {
 			l.blocks.put(b)
 		}
@@ -34,7 +34,7 @@ func (l *link) write() {
 			return
 		}
 		if t.last {
-			l.closeWrite()
+			tr.closeWrite()
 			return
 		}
 	}
@@ -43,11 +43,11 @@ func (l *link) write() {
 // next waits for something to write and moves it into t. It reports false when
 // the link has ended. Without the baton it must not look into the queues: who
 // passes it may still be writing.
-func (l *link) next(t *turn) bool {
+func (l *link) next(tr *track, t *turn) bool {
 	for {
 		if !t.baton {
 			select {
-			case <-l.wake:
+			case <-tr.wake:
 				t.baton = true
 			case <-l.over:
 				return false
@@ -58,26 +58,28 @@ func (l *link) next(t *turn) bool {
 			l.mu.Unlock()
 			return false
 		}
-		if l.takeLocked(t) {
+		if l.takeLocked(tr, t) {
 			l.mu.Unlock()
 			return true
 		}
-		l.busy, t.baton = false, false
+		tr.busy, t.baton = false, false
 		l.mu.Unlock()
 	}
 }
 
 // takeLocked moves the next turn's blocks into t. It reports false when there
 // is nothing to write.
-func (l *link) takeLocked(t *turn) bool {
+func (l *link) takeLocked(tr *track, t *turn) bool {
 	clear(t.blocks)
 	t.blocks, t.buffers = t.blocks[:0], t.buffers[:0]
-	if l.rest != nil {
-		t.blocks = append(t.blocks, l.rest)
-		l.rest = nil
+	if tr.rest != nil {
+		t.blocks = append(t.blocks, tr.rest)
+		tr.rest = nil
 	}
-	for ln := range l.queues {
-		l.expireLocked(lane(ln))
+	for ln := tr.first; ln < tr.end; ln++ {
+		if l.expireLocked(ln) && ln == bulk {
+			l.admitLocked() // what waited outside must not wait for another turn
+		}
 		t.blocks = l.queues[ln].pop(t.blocks, turnBlocks[ln])
 	}
 	l.admitLocked()
@@ -92,14 +94,6 @@ func (l *link) takeLocked(t *turn) bool {
 		t.buffers = append(t.buffers, b.buf[b.off:])
 	}
 	return true
-}
-
-// closeWrite tells the peer that nothing follows, where a connection can. The
-// bye says it too.
-func (l *link) closeWrite() {
-	if half, ok := l.socket.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
 }
 
 func lost(err error) error { return fmt.Errorf("%w: %w", ErrLost, err) }

@@ -32,7 +32,7 @@ type closedListener struct{ net.Listener }
 // first.
 func TestTurn(t *testing.T) {
 	l, _ := idleLink(t, Config{})
-	l.busy = true
+	l.tracks[0].busy = true
 	for range 8 {
 		for ln := range lanes {
 			for range 2 {
@@ -44,7 +44,7 @@ func TestTurn(t *testing.T) {
 	}
 	var turn turn
 	for range 4 {
-		if !l.takeLocked(&turn) {
+		if !l.takeLocked(l.tracks[0], &turn) {
 			t.Fatal("nothing to write")
 		}
 		var kinds []byte
@@ -60,23 +60,23 @@ func TestTurn(t *testing.T) {
 // What a direct write left over goes first, from where it stopped.
 func TestTurnBeginsWithTheRest(t *testing.T) {
 	l, _ := idleLink(t, Config{})
-	l.busy = true
-	l.rest = &block{buf: []byte("written, not written"), off: 9}
+	l.tracks[0].busy = true
+	l.tracks[0].rest = &block{buf: []byte("written, not written"), off: 9}
 	l.send(t.Context(), urgent, 0, []byte("u"))
 	var turn turn
-	l.takeLocked(&turn)
+	l.takeLocked(l.tracks[0], &turn)
 	got := bytes.Join(turn.buffers, nil)
 	if want := "not written\x00\x00\x00\x01\x08u"; string(got) != want {
 		t.Errorf("the turn writes %q, want %q", got, want)
 	}
-	if l.takeLocked(&turn) {
+	if l.takeLocked(l.tracks[0], &turn) {
 		t.Error("there was a second turn")
 	}
 }
 
 func TestQueueLimits(t *testing.T) {
 	l, _ := idleLink(t, Config{QueueFrames: 10, QueueBytes: 1000})
-	l.busy = true
+	l.tracks[0].busy = true
 	fill := func(ln lane, size int) (n int) {
 		for l.send(t.Context(), ln, 0, make([]byte, size)) == nil {
 			n++
@@ -90,7 +90,7 @@ func TestQueueLimits(t *testing.T) {
 		t.Errorf("the queue took %d frames of 300 bytes, want 3 in QueueBytes", n)
 	}
 	l, _ = idleLink(t, Config{QueueFrames: 10, QueueBytes: 1000})
-	l.busy = true
+	l.tracks[0].busy = true
 	if n := fill(normal, 5000); n != 1 {
 		t.Errorf("the queue took %d frames that are larger than QueueBytes, want 1", n)
 	}
@@ -101,7 +101,7 @@ func TestQueueLimits(t *testing.T) {
 func TestBulkWaitsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := idleLink(t, Config{QueueFrames: 4, QueueBytes: 80 << 10})
-		l.busy = true
+		l.tracks[0].busy = true
 		got := make(chan string, 10)
 		ctx, cancel := context.WithCancel(t.Context())
 		send := func(ctx context.Context, name string, size int) {

@@ -21,6 +21,7 @@ func agentFlags() []cli.Flag {
 		&cli.StringFlag{Name: "upstream", EnvVars: env("upstream"), Usage: "`URL` of the web server to stand before, such as http://127.0.0.1:9000 or unix:///run/app.sock (required)"},
 		&cli.StringFlag{Name: "bind", EnvVars: env("bind"), Value: "127.0.0.1:7946", Usage: "`ADDRESS` for gossip, TCP and UDP"},
 		&cli.StringFlag{Name: "link", EnvVars: env("link"), DefaultText: "host of --bind, next port", Usage: "`ADDRESS` for the peers' direct connections"},
+		&cli.StringFlag{Name: "transport", EnvVars: env("transport"), Value: "tcp", Usage: "what these connections are, the same on every agent: tcp, or quic on the UDP port of --link"},
 		&cli.StringFlag{Name: "advertise", EnvVars: env("advertise"), DefaultText: "host of --bind", Usage: "`HOST` that the peers reach this node at"},
 		&cli.StringSliceFlag{Name: "join", EnvVars: env("join"), Usage: "gossip `ADDRESS` of any member; may be repeated"},
 		&cli.StringFlag{Name: "cluster", EnvVars: env("cluster"), Value: "kecho", Usage: "`NAME` of the cluster; others are not talked to"},
@@ -108,7 +109,7 @@ func agentConfig(c *cli.Context) (agent.Config, error) {
 	return agent.Config{
 		Name: name, Cluster: c.String("cluster"), Upstream: c.String("upstream"),
 		Listen: c.String("listen"), Admin: c.String("admin"), Socket: c.String("socket"), Bind: c.String("bind"),
-		Link: c.String("link"), Advertise: c.String("advertise"), Join: join,
+		Link: c.String("link"), Transport: c.String("transport"), Advertise: c.String("advertise"), Join: join,
 		Key: key, CA: c.String("ca"), Cert: c.String("cert"), CertKey: c.String("cert-key"),
 		TLSCert: c.String("tls-cert"), TLSKey: c.String("tls-key"),
 		Insecure:  c.Bool("insecure"),
