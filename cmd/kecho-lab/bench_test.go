@@ -92,3 +92,11 @@ func TestBenchLeaseTable(t *testing.T) {
 		t.Error(notes.String())
 	}
 }
+
+func TestBenchLeaseWithoutEtcd(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	code, out, notes := lab(t, "bench", "lease", "--etcd")
+	if code != 1 || out != "" || !strings.Contains(notes, "etcd is not installed: apt-get install etcd-server") {
+		t.Errorf("exit %d, %q, %q", code, out, notes)
+	}
+}
