@@ -44,6 +44,7 @@ type call struct {
 // part is a peer's in a call.
 type part struct {
 	node    channel.NodeID
+	name    string
 	taken   bool // it said that it serves the call
 	over    bool // nothing more is expected of it
 	unaware bool // its part is over and it was not told
@@ -128,7 +129,8 @@ func (cs *calls) note(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 	}
 	sinks = sinks[:min(len(sinks), c.most-len(c.asked))]
 	for i := range sinks {
-		c.asked = append(c.asked, part{node: sinks[i].Node})
+		name, _ := filters.Name.In(sinks[i].Attrs)
+		c.asked = append(c.asked, part{node: sinks[i].Node, name: name})
 	}
 	return sinks
 }
@@ -157,6 +159,16 @@ func (cs *calls) hear(id channel.ID, node channel.NodeID) *call {
 		return nil
 	}
 	return c
+}
+
+// nameOf is what a peer that has the call is called, as far as it says.
+func (cs *calls) nameOf(c *call, node channel.NodeID) string {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if a := c.part(node); a != nil {
+		return a.name
+	}
+	return ""
 }
 
 // took notes that the peer serves the call; false when it said so before.

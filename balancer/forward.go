@@ -255,7 +255,7 @@ func (b *Balancer) lostPeer(j *job, n news) error {
 	if n.typ != typeGone {
 		err = fmt.Errorf("%w: %s", errPeer, n.reason)
 	}
-	b.lines.lost.log(b.log, slog.LevelInfo, "a forwarded request was lost", "method", j.r.Method, "peer", n.from, "err", err)
+	b.lines.lost.log(b.log, slog.LevelInfo, "a forwarded request was lost", "method", j.r.Method, "peer", b.calls.nameOf(j.call, n.from), "id", n.from, "err", err)
 	return err
 }
 

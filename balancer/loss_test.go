@@ -1,9 +1,11 @@
 package balancer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -40,6 +42,26 @@ func hot(t *testing.T, n int, change func(i int, cfg *Config)) (*cluster, *membe
 
 // tight has a node with places of its own for as many as it takes.
 func tight(_ int, cfg *Config) { cfg.Policy.Places, cfg.Policy.Hard = 1, 1 }
+
+// TestLossNamesPeer: the log says by name with which peer a request was lost.
+func TestLossNamesPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		c, m, end := hot(t, 2, func(i int, cfg *Config) {
+			if tight(i, cfg); i == 0 {
+				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			}
+		})
+		res := start(func() *outcome { return m.do(request("POST", "/?ms=1000", "")) })
+		time.Sleep(100 * time.Millisecond)
+		c.cut(c.members[1])
+		<-res
+		if !strings.Contains(log.String(), "was lost\" method=POST peer=n2 ") {
+			t.Errorf("the log says %q", log.String())
+		}
+		end()
+	})
+}
 
 // TestPeerDiesBeforeHead: what may be done twice is done elsewhere, what may
 // not is not.
