@@ -136,8 +136,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.socket.close()
 		return err
 	}
-	if a.cfg.Insecure {
-		a.log.Warn("running --insecure: whoever reaches the gossip and link addresses can join this cluster and read its traffic")
+	for _, warning := range a.cfg.exposed() {
+		a.log.Warn(warning)
 	}
 	err := runLayers(ctx, []layer{
 		{"admin", a.serveAdmin},

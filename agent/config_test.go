@@ -20,6 +20,8 @@ func TestValidate(t *testing.T) {
 	}{
 		{"no name", func(c *Config) { c.Name = "" }, "--name"},
 		{"a name with a blank", func(c *Config) { c.Name = "web 1" }, "--name"},
+		{"another node's name as a tag", func(c *Config) { c.Tags = []string{"node = web2"} }, "--tag \"node = web2\": the tag node is this node's name, web1"},
+		{"its own name as a tag", func(c *Config) { c.Tags = []string{"node=web1"} }, ""},
 		{"no upstream", func(c *Config) { c.Upstream = "" }, "--upstream is missing"},
 		{"an upstream without a scheme", func(c *Config) { c.Upstream = "127.0.0.1:9000" }, "want http://host:port"},
 		{"an upstream without a host", func(c *Config) { c.Upstream = "http://:9000" }, "want http://host:port"},
@@ -147,5 +149,36 @@ func TestLearnedLimit(t *testing.T) {
 	c = Config{LearnLimit: true, SoftLimit: 100}.withDefaults()
 	if core := c.core(); core.Check() != nil || core.Places != 100 || core.MaxPlaces != 100 || core.Queue != 1600 {
 		t.Errorf("%+v: %v", core, core.Check())
+	}
+}
+
+// TestNameOnce holds that a bad name is told once, and not of the tag that is
+// made of it too.
+func TestNameOnce(t *testing.T) {
+	err := Config{Name: "web 1", Upstream: "http://127.0.0.1:9000"}.Validate()
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v, want one line", err)
+	}
+}
+
+// TestExposed has an API that others reach, and a cluster that anybody may
+// join, each say so.
+func TestExposed(t *testing.T) {
+	for _, test := range []struct {
+		cfg  Config
+		want string // the beginning of each
+	}{
+		{Config{Admin: "127.0.0.1:7940"}, ""},
+		{Config{Admin: "[::1]:7940"}, ""},
+		{Config{Admin: ":7940"}, "--admin :7940 can"},
+		{Config{Admin: "10.0.0.1:7940", Insecure: true}, "running --insecur;--admin 10.0.0.1:"},
+	} {
+		var got []string
+		for _, warning := range test.cfg.exposed() {
+			got = append(got, warning[:17])
+		}
+		if text := strings.Join(got, ";"); text != test.want {
+			t.Errorf("%+v: %q, want %q", test.cfg, text, test.want)
+		}
 	}
 }

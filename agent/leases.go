@@ -50,12 +50,16 @@ func (c Config) resources() (declared resmgr.Amounts, machine bool, err error) {
 	return declared, machine, err
 }
 
-// tags are those that Config declares, and node, unless that is declared.
+// tags are those that Config declares, and node, which is the node's name.
 func (c Config) tags() (resmgr.Tags, error) {
 	tags := resmgr.Tags{"node": c.Name}
 	for _, text := range c.Tags {
 		name, value, _ := strings.Cut(text, "=")
-		tags[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if name == "node" && value != c.Name { // else it answers for another node
+			return nil, fmt.Errorf("--tag %.200q: the tag node is this node's name, %s; choose another tag", text, c.Name)
+		}
+		tags[name] = value
 	}
 	if err := tags.Check(); err != nil {
 		return nil, fmt.Errorf("--tag: %w", err)
@@ -65,8 +69,11 @@ func (c Config) tags() (resmgr.Tags, error) {
 
 func (c Config) validateLeases() error {
 	_, _, err := c.resources()
-	_, errTags := c.tags()
-	errs := []error{err, errTags}
+	errs := []error{err}
+	if nodeName.MatchString(c.Name) { // else that is said once, of --name
+		_, err = c.tags()
+		errs = append(errs, err)
+	}
 	if c.StateDir != "" && c.Ephemeral {
 		errs = append(errs, fmt.Errorf("--state-dir %.200s and --ephemeral: leases are kept in the one, or not at all: give one of them", c.StateDir))
 	}

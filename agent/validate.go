@@ -213,6 +213,18 @@ func (c Config) validateExposure() error {
 	return nil
 }
 
+// exposed is what the log says of who can reach this agent.
+func (c Config) exposed() []string {
+	var warnings []string
+	if c.Insecure {
+		warnings = append(warnings, "running --insecure: whoever reaches the gossip and link addresses can join this cluster and read its traffic")
+	}
+	if host, _, err := net.SplitHostPort(c.Admin); err == nil && !isLoopback(host) {
+		warnings = append(warnings, "--admin "+c.Admin+" can be reached from other machines and asks for no password: who reaches it can change gauges, thresholds and filters, and take leases")
+	}
+	return warnings
+}
+
 // validateDistinct refuses one TCP address for two purposes.
 func (c Config) validateDistinct() error {
 	addrs := []struct{ flag, addr string }{

@@ -26,7 +26,7 @@ type Origin struct {
 	HTTP2 bool
 }
 
-var errOrigin = errors.New("want http://host:port, https://host:port, h2c://host:port or unix:///path/of/socket")
+var errOrigin = errors.New("want http://host:port, https://host:port, h2c://host:port, h2://host:port or unix:///path/of/socket")
 
 // usualPort is the port of each scheme where none is named.
 var usualPort = map[string]string{"http": "80", "h2c": "80", "https": "443", "h2": "443"}

@@ -103,7 +103,7 @@ func setGauges(c *cli.Context) error {
 		if word := arg[i+1:]; word != "none" {
 			v, err := strconv.ParseFloat(word, 64)
 			if err != nil || v-v != 0 {
-				return usageError(c, "%.200q: want a number behind the =, or none", arg)
+				return usageError(c, "%.200q: want a number behind the =, or the word none: absent from now on", arg)
 			}
 			s.value = &v
 		}
