@@ -42,6 +42,7 @@ func main() {
 				counts[e.Action]++
 			} else if e.Action == "fail" {
 				failedPackages++
+				showUnended(e.Package, output)
 			}
 			show(e, output[key])
 			delete(output, key)
@@ -70,6 +71,19 @@ func show(e event, output []string) {
 			if strings.HasPrefix(line, "ok ") || strings.HasPrefix(line, "? ") {
 				fmt.Print(line)
 			}
+		}
+	}
+}
+
+// lastWords is how many lines are shown of what a test said that had not ended
+// when its package failed: a panic, or a test binary that was killed.
+const lastWords = 150
+
+func showUnended(pkg string, output map[string][]string) {
+	for key, lines := range output {
+		if test, of := strings.CutPrefix(key, pkg+" "); of && test != "" {
+			fmt.Printf("%s %s did not end; it said at last:\n%s", pkg, test, strings.Join(lines[max(0, len(lines)-lastWords):], ""))
+			delete(output, key)
 		}
 	}
 }

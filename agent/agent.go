@@ -50,7 +50,7 @@ type Agent struct {
 	news        *news.Log
 	certificate *balancer.Certificate // for clients; nil: plaintext
 
-	triggers *host.Triggers // nil: the host feed is not this machine
+	triggers *host.Triggers // nil: the host feed or the network is not this machine
 	stalled  chan struct{}  // capacity 1: read the load now
 
 	// Made by Run before any layer starts.
@@ -103,7 +103,9 @@ func New(cfg Config) (*Agent, error) {
 	}
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})
-		a.triggers = host.NewTriggers(host.TriggersConfig{Logger: a.log})
+		if a.cfg.Network == (systemNetwork{}) { // else time may not be the kernel's, either
+			a.triggers = host.NewTriggers(host.TriggersConfig{Logger: a.log})
+		}
 	}
 	a.id = channel.NewNodeID()
 	a.news = news.New(news.Config{ID: a.id.String()})
