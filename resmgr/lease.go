@@ -15,6 +15,12 @@ import (
 // has seen.
 type Fence uint64
 
+// MaxFence is the highest that a peer is believed: 2^53, up to which JSON's
+// numbers are whole everywhere. To have been seen is believed up to half of it,
+// so that whoever heard a wrong number still has fences to give. The clock's
+// milliseconds are far below both.
+const MaxFence Fence = 1 << 53
+
 // LeaseID names a lease in the whole cluster, for ever: the manager that granted
 // it and the fence, such as "web1:17".
 type LeaseID struct {

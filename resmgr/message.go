@@ -86,6 +86,9 @@ func (m *Message) check() error {
 			return fmt.Errorf("%v: %w", m.Kind, err)
 		}
 	}
+	if m.Fence > MaxFence || m.Kind == MsgSeen && m.Fence > MaxFence/2 {
+		return fmt.Errorf("%v: fence %d is too high for any manager", m.Kind, m.Fence)
+	}
 	if len(m.Free) > MaxKinds || len(m.Selector) > maxText || len(m.Tags) > maxTagText {
 		return fmt.Errorf("%v: its amounts, selector or tags are too long", m.Kind)
 	}

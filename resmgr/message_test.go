@@ -34,6 +34,9 @@ func TestMessageCheck(t *testing.T) {
 		"a binary reason":    {Kind: MsgRefuse, Manager: "m", Reason: Reason{Detail: "a\nb"}},
 		"a grant for nobody": {Kind: MsgGrant, Manager: "m", Fence: 1, Needs: good.Needs},
 		"a grant of nothing": {Kind: MsgGrant, Manager: "m", Fence: 1, Holder: "h"},
+		"a fence that wraps": {Kind: MsgSeen, Manager: "m", Fence: 1<<64 - 1},
+		"a fence seen above": {Kind: MsgSeen, Manager: "m", Fence: MaxFence/2 + 1},
+		"a report's fence":   {Kind: MsgReport, Manager: "m", Fence: MaxFence + 1},
 		"a grant, no fence":  {Kind: MsgGrant, Manager: "m", Holder: "h", Needs: good.Needs},
 	} {
 		if bad.check() == nil {
