@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"kecho/agent/api"
 	"kecho/resmgr"
@@ -161,6 +162,7 @@ func nearestDir(path string) string {
 
 func (a *Agent) openJournal(cfg *resmgr.Config) error {
 	if a.cfg.StateDir == "" {
+		cfg.FenceFrom = resmgr.Fence(max(time.Now().UnixMilli(), 0)) // above those of the life before
 		return nil
 	}
 	if err := os.MkdirAll(a.cfg.StateDir, 0o700); err != nil {

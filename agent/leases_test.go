@@ -52,7 +52,7 @@ func TestLeases(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			heard = append(heard, change.Lease.ID+" "+change.Change)
+			heard = append(heard, change.Lease.Node+" "+change.Change)
 			return nil
 		})
 		time.Sleep(time.Second)
@@ -77,7 +77,7 @@ func TestLeases(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		got := strings.Join(heard, ", ")
-		for _, want := range []string{"web2:1 granted", "web3:1 granted", "web2:1 ended", "web3:1 lost"} {
+		for _, want := range []string{"web2 granted", "web3 granted", "web2 ended", "web3 lost"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("heard %s, without %s", got, want)
 			}
@@ -132,6 +132,33 @@ func TestLeasesAreKept(t *testing.T) {
 		}
 		if g, err := web2.API(t).RequestLease(t.Context(), api.LeaseRequest{Holder: "h", Needs: "gpu=1"}); err != nil || g.Leases[0].Node != "web1" {
 			t.Errorf("asked through the node with the damaged journal: %+v, %v", g, err)
+		}
+	})
+}
+
+// TestFencesRiseWithoutJournal restarts a node that keeps nothing, where nobody
+// remembers what it gave.
+func TestFencesRiseWithoutJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 1, Configure: func(_ int, cfg *agent.Config) {
+			cfg.Resources, cfg.Ephemeral = []string{"none", "gpu=1"}, true
+		}})
+		var last uint64
+		for range 3 {
+			time.Sleep(2 * time.Second)
+			got, err := c.Nodes[0].API(t).RequestLease(t.Context(), api.LeaseRequest{Holder: "h", Needs: "gpu=1", TTL: "1h"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fence := got.Leases[0].Fence; fence <= last {
+				t.Errorf("fence %d after %d", fence, last)
+			} else {
+				last = fence
+			}
+			c.Nodes[0].Kill()
+			if err := c.Nodes[0].Start(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

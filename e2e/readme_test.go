@@ -115,7 +115,7 @@ func (s *session) command(line string) *exec.Cmd {
 		script = line
 	}
 	cmd := exec.Command("/bin/sh", "-c", script)
-	cmd.Env = append(os.Environ(), "PATH="+s.dir+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "PATH="+s.dir+":"+os.Getenv("PATH"), "NO_COLOR=1", "TMPDIR="+s.dir)
 	for flag, addr := range map[string]string{ // what the defaults are
 		"KECHO_LISTEN": "127.0.0.1:8080", "KECHO_ADMIN": "127.0.0.1:7940", "KECHO_BIND": "127.0.0.1:7946",
 		"KECHO_API": "http://127.0.0.1:7940",
