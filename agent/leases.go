@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kecho/agent/api"
+	"kecho/agent/metrics"
 	"kecho/resmgr"
 	"kecho/resmgr/journal"
 	"kecho/resmgr/monitor/host"
@@ -24,6 +25,24 @@ type leasing struct {
 	manager *resmgr.Manager
 	journal *journal.Journal // nil: in memory
 	idle    error            // why this node gives nothing; nil: it does
+}
+
+// shown is what the metrics have of it; nil before Run.
+func (l *leasing) shown() *metrics.Leases {
+	if l.manager == nil {
+		return nil
+	}
+	all := &metrics.Leases{Closed: l.idle != nil}
+	for _, s := range l.manager.Status() { // one at most: the node's
+		all.Live, all.Waiting = all.Live+s.Leases, all.Waiting+s.Waiting
+		all.Closed = all.Closed || s.Closed != resmgr.Reason{}
+		for i, c := range s.Capacity {
+			all.Kinds = append(all.Kinds, metrics.Resource{
+				Kind: string(c.Kind), Capacity: c.Kind.Float(c.Quantity), Free: c.Kind.Float(s.Free[i].Quantity),
+			})
+		}
+	}
+	return all
 }
 
 // noResources is what Config.Resources has for none of the machine's own.

@@ -149,6 +149,7 @@ func (a *Agent) snapshot() metrics.Snapshot {
 		},
 		Members: gossip.Peers[registry.Alive], RejoinAttempts: uint64(gossip.Rejoins),
 	}
+	snap.Leases = a.leases.shown()
 	for _, m := range a.members() {
 		if m.Self {
 			continue

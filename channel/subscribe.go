@@ -137,7 +137,7 @@ func (cfg *SubscriptionConfig) checkTerms() error {
 			return errors.New("the handler is nil")
 		}
 	case cfg.Together == nil || len(cfg.All) == 0:
-		return errors.New("All and Together go together: what is correlated, and who gets the sets")
+		return errors.New("the fields All and Together go together: what is correlated, and who gets the sets")
 	case cfg.Handler != nil || cfg.Match != Match{} || cfg.Key != nil:
 		return errors.New("there is a correlation (All), so Match, Handler and Key must be left out")
 	}
@@ -165,7 +165,7 @@ func (cfg *SubscriptionConfig) checkTimes() error {
 		}
 	}
 	if (cfg.Every > 0 || cfg.Silence > 0) != (cfg.Elapsed != nil) {
-		return errors.New("Every or Silence go with Elapsed: when, and who is told")
+		return errors.New("the fields Every and Silence go with Elapsed: when, and who is told")
 	}
 	return nil
 }

@@ -71,6 +71,7 @@ type Manager struct {
 	changed  bool                                      // a report is due for a change
 	over     bool                                      // Run has ended
 	failing  bool                                      // the journal has failed, and it was logged
+	said     time.Duration                             // when that, or its end, was logged last; 0: never
 
 	picked   []channel.NodeID // who the OUT-filter left; owned by who sends
 	narrowed bool             // it left somebody out; owned by who sends
@@ -320,12 +321,21 @@ func (m *Manager) writeBatch(batch []written) {
 	})
 }
 
-// noteJournal logs once that the journal fails, and that it works again.
+// sayAgain is how often it is said at most that the journal fails: on a full
+// disk what is small succeeds now and then.
+const sayAgain = time.Minute
+
+// noteJournal logs that the journal fails, and that it works again.
 func (m *Manager) noteJournal(err error) {
+	now := m.now()
+	if (err != nil) == m.failing || m.said > 0 && now-m.said < sayAgain {
+		return
+	}
+	m.said = now
 	switch {
-	case err != nil && !m.failing:
+	case err != nil:
 		m.log.Error("the journal of leases cannot be written: nothing is granted until it can", "err", err)
-	case err == nil && m.failing:
+	default:
 		m.log.Info("the journal of leases is written again")
 	}
 	m.failing = err != nil

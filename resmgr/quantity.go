@@ -26,6 +26,14 @@ const MaxKind = 32
 // 1 to Max of the kind.
 type Quantity int64
 
+// Float is q of k in base units: processors, bytes, bytes a second, or a count.
+func (k Kind) Float(q Quantity) float64 {
+	if k.unit() == thousandths {
+		return float64(q) / 1000
+	}
+	return float64(q)
+}
+
 // Max is the largest quantity of k: more is a slip, such as a unit too much.
 func (k Kind) Max() Quantity {
 	switch k.unit() {

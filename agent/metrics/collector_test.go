@@ -21,7 +21,8 @@ func full() metrics.Snapshot {
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
 		DuplicatesDropped: 1, Cancels: 2, Control: 12, Wasted: 1500 * time.Millisecond,
 		Ejections: 3, Ejected: 1, Sick: true,
-		Moves: map[string]uint64{"offer": 8, "late_claim": 2},
+		Leases: &metrics.Leases{Live: 2, Waiting: 1, Closed: true, Kinds: []metrics.Resource{{Kind: "cpu", Capacity: 4, Free: 0.5}}},
+		Moves:  map[string]uint64{"offer": 8, "late_claim": 2},
 		Peers: []metrics.Peer{
 			{Name: "web2", Load: &load, HeardAge: 1500 * time.Millisecond},
 			{Name: "web2", Load: &load},
@@ -74,6 +75,8 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_overflow_total{reason="timeout"} 0`,
 		`kecho_copies_total{result="answered"} 5`,
 		"kecho_ejections_total 3", "kecho_ejected_peers 1", "kecho_upstream_failing 1",
+		"kecho_leases 2", "kecho_lease_requests_waiting 1", "kecho_leases_closed 1",
+		`kecho_resource_capacity{kind="cpu"} 4`, `kecho_resource_free{kind="cpu"} 0.5`,
 		"kecho_duplicates_dropped_total 1", "kecho_cancels_total 2",
 		"kecho_control_messages_total 12", "kecho_wasted_seconds_total 1.5",
 		`kecho_moves_total{how="offer"} 8`, `kecho_moves_total{how="late_claim"} 2`,

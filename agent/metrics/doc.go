@@ -25,6 +25,8 @@
 //	kecho_ejections_total, kecho_ejected_peers    peers that failed and are left alone
 //	kecho_upstream_failing                        1 while the web server fails and nothing is taken from peers
 //	kecho_wasted_seconds_total                    of the web server, for peers in vain
+//	kecho_leases, kecho_lease_requests_waiting, kecho_leases_closed
+//	kecho_resource_capacity{kind}, kecho_resource_free{kind}
 //	kecho_cancels_total                           cancels sent to peers
 //	kecho_peer_load{peer}, kecho_peer_heard_age_seconds{peer}
 //	kecho_members, kecho_links                    this node not counted

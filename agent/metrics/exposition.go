@@ -53,6 +53,7 @@ func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, softDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
 		movesDesc, controlDesc, wastedDesc, ejectionsDesc, ejectedDesc, sickDesc,
+		leasesDesc, waitingDesc, closedDesc, capacityDesc, freeDesc,
 		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
 	} {
 		out <- d
@@ -87,6 +88,7 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x.gauge(membersDesc, float64(s.Members))
 	x.gauge(linksDesc, float64(s.Links))
 	x.counter(rejoinDesc, s.RejoinAttempts)
+	x.leases(s.Leases)
 	x.peers(s.Peers)
 	x.channels(s.Channels)
 }

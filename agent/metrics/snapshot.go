@@ -27,6 +27,8 @@ type Snapshot struct {
 	Ejected           int               // peers that are left alone now
 	Sick              bool              // the upstream fails, and nothing is taken from peers
 
+	Leases *Leases // nil: the node has no part in the resource group
+
 	Peers          []Peer
 	Members        int // nodes that gossip believes alive, without this one
 	Links          int // links that are up
