@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,8 +42,12 @@ func newEtcd(cfg LeaseConfig, members int, failed func(error)) *etcd {
 	return e
 }
 
-// start starts all members, and waits until each knows of a leader.
+// start starts all members, and waits until each knows of a leader. They begin
+// with nothing: what an earlier run left has its peers at other addresses.
 func (e *etcd) start(ctx context.Context) error {
+	if err := os.RemoveAll(e.dir); err != nil {
+		return err
+	}
 	ports, err := freePorts(2 * len(e.members))
 	if err != nil {
 		return err
