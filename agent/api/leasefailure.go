@@ -51,12 +51,19 @@ func leaseFailure(err error) error {
 
 // never reports whether time alone changes none of the reasons.
 func never(e *resmgr.NoOfferError) bool {
-	for _, r := range e.Reasons {
-		switch r.Code {
+	return e.Offered == 0 && allLast(reasonsOf(e.Reasons))
+}
+
+// Never reports whether time alone brings no offer: no node has so much at all.
+func (o LeaseOffers) Never() bool { return len(o.Items) == 0 && allLast(o.Reasons) }
+
+func allLast(reasons []LeaseReason) bool {
+	for _, r := range reasons {
+		switch resmgr.Code(r.Code) {
 		case resmgr.CodeTooLarge, resmgr.CodeUnknownKind, resmgr.CodeTags, resmgr.CodeInvalid:
 		default:
 			return false
 		}
 	}
-	return e.Offered == 0 && len(e.Reasons) > 0
+	return len(reasons) > 0
 }

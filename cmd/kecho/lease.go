@@ -154,7 +154,10 @@ func listOffers(c *cli.Context) error {
 		if err == nil {
 			err = printOffers(p, offers)
 		}
-		if err == nil && len(offers.Items) < r.Nodes {
+		switch {
+		case err == nil && offers.Never():
+			err = &api.Error{Code: api.Impossible, Detail: "no node has it at all"}
+		case err == nil && len(offers.Items) < r.Nodes:
 			err = &api.Error{Code: api.NoOffer, Detail: fmt.Sprintf("%d of %d nodes could give it now", len(offers.Items), r.Nodes)}
 		}
 		return err
