@@ -48,7 +48,7 @@ func TestTimeoutErrors(t *testing.T) {
 		"timeout of -1ns":       {Handler: h, Every: -1, Elapsed: elapsed},
 		"timeout of 1µs":        {Handler: h, Silence: time.Microsecond, Elapsed: elapsed},
 		"go with Elapsed":       {Handler: h, Every: time.Second},
-		"Every or Silence":      {Handler: h, Elapsed: elapsed},
+		"Every and Silence":     {Handler: h, Elapsed: elapsed},
 		"All and Together":      {Handler: h, All: [][]channel.Match{a}},
 		"who gets the sets":     {Together: sets},
 		"must be left out":      {Handler: h, Together: sets, All: [][]channel.Match{a}},
