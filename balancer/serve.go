@@ -261,7 +261,7 @@ type exchangeBody struct {
 	taken   func()      // called before each read
 }
 
-// exchangeBody has the request be taken by the first read, which net/http does
+// exchangeBody has the request be taken by the first read, which its client does
 // when it has a connection to the web server: until then the owner has sent
 // nothing of the body and can still go elsewhere with it.
 func (b *Balancer) exchangeBody(x *exchange) *exchangeBody {

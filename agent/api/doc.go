@@ -21,6 +21,7 @@
 //	GET, POST /v1/leases           Lease; LeaseRequest, ?dry_run=true; Idempotency-Key
 //	GET, DELETE /v1/leases/{id}    Lease, with its ETag; ?holder=
 //	PUT, POST /v1/leases/{id}/renewal   LeaseRenewal; If-Match
+//	PUT  /v1/group    Group: the node joins the group that gives resources, or leaves it
 //	GET /v1/channels   {"items": [Channel...], "next": ""}
 //	GET, PUT, DELETE /v1/channels/{channel}    Channel; open and close
 //	POST /v1/channels/{channel}/events         CloudEvents, one or a batch; Published

@@ -57,6 +57,9 @@ func (e endpoints) addLeases(manager *resmgr.Manager) {
 	add(e, huma.Operation{
 		Method: http.MethodDelete, Path: "/v1/leases/{id}", OperationID: "release-lease", Summary: "End a lease",
 	}, l.release)
+	add(e, huma.Operation{
+		Method: http.MethodPut, Path: "/v1/group", OperationID: "set-joined", Summary: "Have the node join the group that gives resources, or leave it",
+	}, l.setJoined)
 	for method, id := range map[string]string{http.MethodPut: "renew-lease", http.MethodPost: "renew-lease-by-post"} {
 		add(e, huma.Operation{
 			Method: method, Path: "/v1/leases/{id}/renewal", OperationID: id, Summary: "Give a lease its whole time again",

@@ -50,9 +50,18 @@ func leaseCommand() *cli.Command {
 				Name: "release", Usage: "end leases", ArgsUsage: "ID...",
 				Flags: append([]cli.Flag{holderFlag()}, askFlags()...), Action: releaseLeases,
 			},
+			{Name: "join", Usage: "have the node give its resources again", Flags: askFlags(), Action: setJoined(true)},
+			{
+				Name: "leave", Usage: "take the node's resources out: nothing more is granted, and holders are told",
+				Flags: askFlags(), Action: setJoined(false),
+			},
 			leaseRunCommand(),
 		},
 	}
+}
+
+func setJoined(joined bool) cli.ActionFunc {
+	return ask(func(ctx context.Context, agent *api.Client, _ *printer) error { return agent.SetJoined(ctx, joined) })
 }
 
 func holderFlag() cli.Flag {
