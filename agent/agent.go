@@ -3,10 +3,10 @@ package agent
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +16,9 @@ import (
 	"kecho/agent/gauges"
 	"kecho/agent/metrics"
 	"kecho/agent/news"
+	"kecho/agent/orca"
 	"kecho/balancer"
+	"kecho/balancer/clients"
 	"kecho/channel"
 	"kecho/channel/link"
 	"kecho/channel/registry"
@@ -44,11 +46,15 @@ type Agent struct {
 
 	// Made by New.
 	channels    *channels.Table
+	farTLS      *tls.Config // of the gateway's other side; nil: plaintext
 	filters     *filtering.Table
 	gauges      *gauges.Table
 	load        *appLoad
 	news        *news.Log
-	certificate *balancer.Certificate // for clients; nil: plaintext
+	certificate *balancer.Certificate // of this front; nil: plaintext
+	clients     *clients.Table
+	next        http.Handler                 // of Middleware; nil: not embedded
+	embedded    atomic.Pointer[http.Handler] // the front while Run serves by it
 
 	triggers *host.Triggers // nil: the host feed or the network is not this machine
 	stalled  chan struct{}  // capacity 1: read the load now
@@ -62,16 +68,18 @@ type Agent struct {
 	monitor  *channel.Channel
 	socket   sockets
 	leases   leasing
+	far      farSide
 }
 
 // sockets are what an agent listens on. Gossip is the registry's own.
 type sockets struct {
-	http, admin, link net.Listener
-	unix, check       net.Listener // nil: none
+	admin, link       net.Listener
+	http, unix, check net.Listener // nil: none
+	far               net.Listener // of the links in a gateway's other cluster; nil: none
 }
 
 func (s *sockets) close() {
-	for _, l := range []net.Listener{s.http, s.admin, s.link, s.unix, s.check} {
+	for _, l := range []net.Listener{s.http, s.admin, s.link, s.unix, s.check, s.far} {
 		if l != nil {
 			l.Close()
 		}
@@ -85,21 +93,17 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{cfg: cfg.withDefaults(), stalled: make(chan struct{}, 1)}
 	a.log = a.cfg.Logger
-	if a.cfg.Cert != "" {
-		conf, err := link.LoadTLS(a.cfg.CA, a.cfg.Cert, a.cfg.CertKey)
-		if err != nil {
-			return nil, fmt.Errorf("--ca, --cert, --cert-key: %w", err)
-		}
-		if err := link.CheckTLS(conf, a.cfg.Name); err != nil {
-			return nil, fmt.Errorf("--cert: %w", err)
-		}
-		a.tls = conf
+	var err error
+	if a.tls, err = a.cfg.loadTLS(); err != nil {
+		return nil, err
 	}
 	if a.cfg.TLSCert != "" {
-		var err error
 		if a.certificate, err = balancer.LoadCertificate(a.cfg.TLSCert, a.cfg.TLSKey, a.log); err != nil {
 			return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
 		}
+	}
+	if err := a.makeClients(); err != nil {
+		return nil, err
 	}
 	if a.cfg.Host == nil {
 		a.cfg.Host = host.New(host.Config{Logger: a.log})
@@ -107,15 +111,20 @@ func New(cfg Config) (*Agent, error) {
 			a.triggers = host.NewTriggers(host.TriggersConfig{Logger: a.log})
 		}
 	}
+	if far, ok := a.cfg.beyond(); ok {
+		if a.farTLS, err = far.loadTLS(); err != nil {
+			return nil, err
+		}
+	}
 	a.id = channel.NewNodeID()
 	a.news = news.New(news.Config{ID: a.id.String()})
 	a.channels = channels.New(channels.Config{
-		Own:  []string{DataChannel, MonitoringChannel, ResourceChannel},
+		Own:  ownChannels(),
 		Node: func() *channel.Node { return a.node }, // who asks does so when there is one
 	})
 	a.filters = filtering.New(filtering.Config{
 		Channels: func() []*channel.Channel { return a.node.Channels() }, // who asks does so when there is a node
-		Own:      []string{DataChannel, MonitoringChannel, ResourceChannel}, Zone: a.cfg.Zone,
+		Own:      a.narrowing(), Zone: a.cfg.Zone,
 	})
 	if err := a.makeGauges(); err != nil {
 		return nil, err
@@ -126,13 +135,22 @@ func New(cfg Config) (*Agent, error) {
 	return a, nil
 }
 
-func (a *Agent) setState(s api.State) { a.state.Store(&s) }
+// setState is told to who follows the news, but for the first.
+func (a *Agent) setState(s api.State) {
+	if was := a.state.Swap(&s); was != nil && *was != s {
+		a.news.Add(api.EventState, api.StateChange{State: s, Was: *was})
+	}
+}
 
 // Run serves until ctx is done. Then it drains: it is not ready any more and
 // tells its peers so, finishes what is in flight (Config.DrainTimeout at
 // most), leaves the cluster and returns nil; nothing of it is left then. An
 // error says what it could not begin with, or what broke. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
+	if a.cfg.Embedded && a.next == nil {
+		return errNoMiddleware
+	}
+	defer a.embedded.Store(nil)
 	a.started = time.Now()
 	if err := a.open(ctx); err != nil {
 		a.socket.close()
@@ -146,6 +164,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"links", a.node.Run},
 		{"gossip", a.runGossip},
 		{"peers", a.watchPeers},
+		{"gateway", a.runGateway},
 		{"leases", a.runLeases},
 		{"gauges", a.gauges.Run},
 		{"pressure", a.watchPressure},
@@ -155,6 +174,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		{"balancer", a.balancer.Run},
 		{"http", a.serveHTTP},
 	}, a.drain)
+	a.filters.Close() // nothing is submitted or received any more
 	a.log.Info("agent stopped", "name", a.cfg.Name)
 	return err
 }
@@ -162,8 +182,10 @@ func (a *Agent) Run(ctx context.Context) error {
 // open makes the parts and takes the addresses.
 func (a *Agent) open(ctx context.Context) error {
 	var err error
-	if a.socket.http, err = listen(a.cfg.Network, "--listen", a.cfg.Listen); err != nil {
-		return err
+	if !a.cfg.Embedded {
+		if a.socket.http, err = listen(a.cfg.Network, "--listen", a.cfg.Listen); err != nil {
+			return err
+		}
 	}
 	if a.socket.admin, err = listen(a.cfg.Network, "--admin", a.cfg.Admin); err != nil {
 		return err
@@ -178,18 +200,10 @@ func (a *Agent) open(ctx context.Context) error {
 			return err
 		}
 	}
-	dial, err := a.openTransport()
-	if err != nil {
+	if a.socket.link, a.links, err = a.cfg.openLinks(a.id, a.tls, a.tellLink); err != nil {
 		return err
 	}
-	if err := a.makeRegistry(a.id); err != nil {
-		return err
-	}
-	a.links, err = link.New(link.Config{
-		ID: a.id, Name: a.cfg.Name, Cluster: a.cfg.Cluster, Listener: a.socket.link, TLS: a.tls, Logger: a.log,
-		Dial: sameTransport(a.cfg.Transport, dial),
-	})
-	if err != nil {
+	if a.registry, err = a.cfg.newRegistry(a.id, a.socket.link.Addr()); err != nil {
 		return err
 	}
 	a.node, err = channel.New(channel.Config{ID: a.id, Links: a.links, Registry: a.registry, Logger: a.log})
@@ -205,47 +219,27 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.makeBalancer(); err != nil {
 		return err
 	}
+	if err := a.makeGateway(); err != nil {
+		return err
+	}
+	if err := a.openChannels(); err != nil {
+		return err
+	}
 	if err := a.setThresholds(); err != nil {
 		return err
 	}
 	return a.makeLeases(ctx)
 }
 
-// makeRegistry gives the registry the addresses that others reach.
-func (a *Agent) makeRegistry(id channel.NodeID) error {
-	_, port, err := net.SplitHostPort(a.socket.link.Addr().String())
-	if err != nil {
-		return err
-	}
-	linkHost, _, _ := net.SplitHostPort(a.cfg.Link) // Validate has split it
-	if a.cfg.Advertise != "" {
-		linkHost = a.cfg.Advertise
-	}
-	cfg := registry.Config{
-		Name: a.cfg.Name, ID: id, Cluster: a.cfg.Cluster,
-		Bind: a.cfg.Bind, LinkAddr: net.JoinHostPort(linkHost, port),
-		Seeds: a.cfg.Join, Key: a.cfg.Key, Tags: a.cfg.transportTags(), Logger: a.log,
-	}
-	if a.cfg.Advertise != "" {
-		_, bindPort, _ := net.SplitHostPort(a.cfg.Bind)
-		cfg.Advertise = net.JoinHostPort(a.cfg.Advertise, bindPort)
-	}
-	if err := a.cfg.Network.Gossip(&cfg); err != nil {
-		return err
-	}
-	a.registry, err = registry.New(cfg)
-	return err
-}
-
 func (a *Agent) makeBalancer() (err error) {
 	a.balancer, err = balancer.New(balancer.Config{
-		Name: a.cfg.Name, Upstream: a.cfg.Upstream, Data: a.data,
-		Dial:   a.cfg.Network.Dial,
+		Name: a.cfg.Name, Upstream: a.cfg.Upstream, Handler: a.next, Data: a.data,
+		Dial: a.cfg.Network.Dial, Health: a.cfg.Health, KeepAlive: a.cfg.KeepAlive,
 		Policy: a.cfg.core(), Zone: a.cfg.Zone,
 		RTT:   a.links.RTT,
 		Trust: a.cfg.Trust, Timeout: a.cfg.Timeout, Logger: a.log,
 		DeadlineHeader: a.cfg.DeadlineHeader, IgnorePriority: a.cfg.IgnorePriority,
-		Load: a.load.hear,
+		Load: a.load.hear, LoadHeader: orca.Header, Announce: a.announcer(),
 		Observe: func(route balancer.Route, status int, took time.Duration) {
 			a.metrics.Observe(metrics.Route(route), status, took)
 		},
@@ -261,11 +255,7 @@ func (a *Agent) makeBalancer() (err error) {
 }
 
 func (a *Agent) runGossip(ctx context.Context) error {
-	err := a.registry.Run(ctx)
-	if errors.Is(err, registry.ErrNoAdvertise) {
-		return fmt.Errorf("--bind %s: say with --advertise which address the others reach: %w", a.cfg.Bind, err)
-	}
-	return err
+	return a.cfg.gossipFailure(a.registry.Run(ctx))
 }
 
 // watchPeers tells the links who there is to be linked with, and the news who
@@ -273,13 +263,7 @@ func (a *Agent) runGossip(ctx context.Context) error {
 func (a *Agent) watchPeers(ctx context.Context) error {
 	known := make(map[channel.NodeID]registry.Peer)
 	return a.registry.WatchPeers(ctx, func(peers []registry.Peer) {
-		var linked []link.Peer
-		for _, p := range peers {
-			if p.Status != registry.Left && p.LinkAddr != "" {
-				linked = append(linked, link.Peer{ID: p.ID, Name: p.Name, Addr: a.linkAddr(p)})
-			}
-		}
-		a.links.SetPeers(linked)
+		a.links.SetPeers(a.cfg.linkable(peers))
 		known = a.tellMembers(known, peers)
 	})
 }
@@ -290,7 +274,7 @@ func (a *Agent) announceStart() {
 	at := a.addresses()
 	a.log.Info("agent started",
 		"name", a.cfg.Name, "id", a.node.ID(), "http", at.HTTP, "admin", at.Admin, "socket", a.cfg.Socket, "gossip", at.Gossip, "link", at.Link,
-		"upstream", a.cfg.Upstream, "soft_limit", a.cfg.SoftLimit, "soft_limit_max", a.cfg.SoftLimitMax, "hard_limit", a.cfg.HardLimit, "queue", a.cfg.Queue,
+		"upstream", a.upstreamName(), "soft_limit", a.cfg.SoftLimit, "soft_limit_max", a.cfg.SoftLimitMax, "hard_limit", a.cfg.HardLimit, "queue", a.cfg.Queue,
 		"join", a.cfg.Join)
 	if a.cfg.Started != nil {
 		a.cfg.Started(at)
@@ -299,8 +283,10 @@ func (a *Agent) announceStart() {
 
 func (a *Agent) addresses() Addresses {
 	at := Addresses{
-		HTTP: a.socket.http.Addr().String(), Admin: a.socket.admin.Addr().String(),
-		Gossip: a.registry.Addr(), Link: a.socket.link.Addr().String(),
+		Admin: a.socket.admin.Addr().String(), Gossip: a.registry.Addr(), Link: a.socket.link.Addr().String(),
+	}
+	if a.socket.http != nil {
+		at.HTTP = a.socket.http.Addr().String()
 	}
 	if a.socket.check != nil {
 		at.AgentCheck = a.socket.check.Addr().String()

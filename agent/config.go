@@ -17,8 +17,12 @@ type Config struct {
 	// Cluster keeps clusters apart that meet by mistake. Zero: "kecho".
 	Cluster string
 	// Upstream is the web server that this agent stands before, as
-	// balancer.ParseOrigin reads it. Required.
+	// balancer.ParseOrigin reads it. Required, unless the agent is Embedded.
 	Upstream string
+	// Embedded says that the web server is a handler of this program, which gives
+	// it to Middleware and takes clients in itself: there is no Upstream and no
+	// Listen.
+	Embedded bool
 
 	// Listen is where clients come in. Zero: 127.0.0.1:8080.
 	Listen string
@@ -41,6 +45,8 @@ type Config struct {
 	Transport string
 	// linkBeside is that Link was not given.
 	linkBeside bool
+	// prefix is what the flags of this membership begin with: see beyond.
+	prefix string
 	// Advertise is the host that peers reach this node at, when it is not the
 	// host of Bind.
 	Advertise string
@@ -53,6 +59,20 @@ type Config struct {
 	CA, Cert, CertKey string
 	// Insecure allows addresses other than loopback without keys.
 	Insecure bool
+	// Gateway has the agent join this cluster with another one. Nil: it does not.
+	Gateway *GatewayConfig
+	// Channels are open for applications when the agent starts: a name each,
+	// perhaps with idle=DURATION and with type=TYPE for each type of events to be
+	// kept, as channels.Keep has them. They can be closed, and opened again.
+	Channels []string
+
+	// Health is how it is found out that Upstream cannot serve.
+	Health Health
+	// Failures is how many of its last 20 requests must have no answer, or 502, 503
+	// or 504, until requests go to peers first: 1 to 20. Zero: 10. -1: never.
+	Failures int
+	// KeepAlive is which connections to Upstream are kept between requests.
+	KeepAlive KeepAlive
 
 	// SoftLimit is how many requests the upstream serves at once before
 	// others may go elsewhere. Zero: 8.
@@ -144,6 +164,17 @@ type Config struct {
 	// still takes new requests: what stands before it needs that time to see
 	// it. Zero: none.
 	DrainDelay time.Duration
+	// Connections is how many of clients may be open. Zero: 10,000, or what the
+	// process may have open of files, without 256 and one for each place, if
+	// that is less.
+	Connections int
+	// ConnectionsPerAddress is how many of them one address may have, by /64 for
+	// IPv6. Addresses in Trust have no such limit; those that they name with the
+	// PROXY protocol have it. Zero: 1,000.
+	ConnectionsPerAddress int
+	// HTTP2Streams is how many requests a client may have at once on one HTTP/2
+	// connection. Zero: 100.
+	HTTP2Streams int
 	// Trust are the addresses of proxies before this agent whose word about
 	// their clients is taken: X-Forwarded-For, -Host and -Proto, Forwarded.
 	// Nil: nobody's.
@@ -151,6 +182,9 @@ type Config struct {
 	// ProxyProtocol says that connections from Trust begin with a header of the
 	// PROXY protocol.
 	ProxyProtocol bool
+	// FastLane is off where every request goes through net/http's server, and on
+	// where plain ones of HTTP/1.1 do not. Zero: on.
+	FastLane string
 	// DrainTimeout is how long a stopping agent waits for what is in flight.
 	// Zero: 30 s.
 	DrainTimeout time.Duration
@@ -171,13 +205,16 @@ type Config struct {
 // Addresses is what a running agent listens on, with the ports that the
 // system chose where the configuration said 0.
 type Addresses struct {
-	HTTP, Admin, Gossip, Link string
-	AgentCheck                string // "": there is none
+	HTTP                string // "": the agent is embedded
+	Admin, Gossip, Link string
+	AgentCheck          string // "": there is none
 }
 
 func (c Config) withDefaults() Config {
 	setDefault(&c.Cluster, "kecho")
-	setDefault(&c.Listen, "127.0.0.1:8080")
+	if !c.Embedded {
+		setDefault(&c.Listen, "127.0.0.1:8080")
+	}
 	setDefault(&c.Admin, "127.0.0.1:7940")
 	setDefault(&c.Bind, "127.0.0.1:7946")
 	if c.Link == "" {
@@ -193,6 +230,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Queue, max(16*max(c.HardLimit, c.SoftLimitMax), 1024))
 	setDefault(&c.QueueBytes, 64<<20)
 	setDefault(&c.QueueAge, 500*time.Millisecond)
+	setDefault(&c.ConnectionsPerAddress, 1000)
+	setDefault(&c.HTTP2Streams, 100)
 	setDefault(&c.LoadEvery, time.Second)
 	setDefault(&c.Policy, "auto")
 	setDefault(&c.Timeout, 30*time.Second)
@@ -216,9 +255,9 @@ func setDefault[T comparable](field *T, value T) {
 // linkFlag is where Link comes from, for who looks for what they typed.
 func (c Config) linkFlag() string {
 	if c.linkBeside {
-		return "--link (the port after --bind)"
+		return c.flag("link") + " (the port after " + c.flag("bind") + ")"
 	}
-	return "--link"
+	return c.flag("link")
 }
 
 // portAfter is the address that follows bind: same host, next port.

@@ -19,10 +19,42 @@ func TestValidate(t *testing.T) {
 		want   string // part of the error; "" for none
 	}{
 		{"no name", func(c *Config) { c.Name = "" }, "--name"},
+		{"a gateway", gatewayTo(nil), ""},
+		{"a gateway to nowhere", gatewayTo(func(g *GatewayConfig) { g.Cluster = "" }), "--gateway-cluster is missing"},
+		{"a gateway to its own cluster", gatewayTo(func(g *GatewayConfig) { g.Cluster = "kecho" }), "--gateway-cluster kecho is the name of this cluster too"},
+		{"a gateway for nothing", gatewayTo(func(g *GatewayConfig) { g.Share = nil }), "--gateway-share is missing"},
+		{"requests of another cluster", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"data"} }), `--gateway-share "data": it is the agents' own: requests and leases stay in their cluster`},
+		{"a share with a bad name", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"a/b"} }), "want a name of 1 to 64 letters"},
+		{"a share in words that are none", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"a both"} }), `"both": want in, out`},
+		{"a share in both ways", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"a in out"} }), `"out": want in, out (one of them`},
+		{"a share of no type", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"a type="} }), `"type=": want in, out`},
+		{"a share twice", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"a in", "a out"} }), "it is shared already"},
+		{"a share of two types, one way", gatewayTo(func(g *GatewayConfig) { g.Share = []string{"a type=x  out type=y"} }), ""},
+		{"too many hops", gatewayTo(func(g *GatewayConfig) { g.Hops = 9 }), "--gateway-hops 9: want 1 to 8"},
+		{"a gateway's key of 3 bytes", gatewayTo(func(g *GatewayConfig) { g.Key = make([]byte, 3) }), "--gateway-key holds 3 bytes"},
+		{"a gateway that is open to others", gatewayTo(func(g *GatewayConfig) { g.Bind = "0.0.0.0:7966" }), "--gateway-bind 0.0.0.0:7966 can be reached from other machines, and there are no keys: give --gateway-key"},
+		{"a gateway's address that is taken", gatewayTo(func(g *GatewayConfig) { g.Bind = "127.0.0.1:7945" }), "--gateway-link (the port after --gateway-bind) are both"},
+		{"a gateway's seed without a port", gatewayTo(func(g *GatewayConfig) { g.Join = []string{"x"} }), `--gateway-join "x": want host:port, such as 10.0.0.5:7946`},
+		{"a gateway's transport", gatewayTo(func(g *GatewayConfig) { g.Transport = "udp" }), `--gateway-transport "udp"`},
+		{"channels", channelsOf("news", "orders type=a  type=b idle=30s"), ""},
+		{"a channel of no name", channelsOf(" "), `--channel " ": want the name of a channel`},
+		{"a channel with a bad name", channelsOf("a/b"), `--channel "a/b": want a name of 1 to 64 letters`},
+		{"the agent's own channel", channelsOf("data"), `--channel "data": it is the agent's own, and open anyway`},
+		{"a channel in words that are none", channelsOf("a in"), `--channel "a in": "in": want idle=DURATION, once, or type=TYPE`},
+		{"a channel that is idle twice", channelsOf("a idle=1s idle=2s"), `"idle=2s": want idle=DURATION, once`},
+		{"a channel that is idle without a unit", channelsOf("a idle=30"), `"idle=30": want a time with its unit, such as idle=30s`},
+		{"a channel that is never idle", channelsOf("a idle=0s"), `"idle=0s": want a time with its unit, such as idle=30s; without`},
+		{"a channel that is idle at once", channelsOf("a idle=1ms"), `--channel "a idle=1ms": idle after 1ms: want 1s to 1h0m0s`},
+		{"a channel of a long type", channelsOf("a type=" + strings.Repeat("x", 65)), "want at most 16 types of 1 to 64 bytes"},
+		{"a channel of no type", channelsOf("a type="), `"type=": want idle=DURATION, once, or type=TYPE`},
+		{"a channel twice", channelsOf("a", "a type=x"), `--channel "a": it is opened already`},
+		{"too many channels", channelsOf(strings.Fields("c0 c1 c2 c3 c4 c5 c6 c7 c8 c9 d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 f0 f1 f2")...), "--channel: 33 channels, at most 32"},
 		{"a name with a blank", func(c *Config) { c.Name = "web 1" }, "--name"},
 		{"another node's name as a tag", func(c *Config) { c.Tags = []string{"node = web2"} }, "--tag \"node = web2\": the tag node is this node's name, web1"},
 		{"its own name as a tag", func(c *Config) { c.Tags = []string{"node=web1"} }, ""},
 		{"no upstream", func(c *Config) { c.Upstream = "" }, "--upstream is missing"},
+		{"no upstream, embedded", func(c *Config) { c.Upstream, c.Embedded = "", true }, ""},
+		{"an upstream, embedded", func(c *Config) { c.Embedded = true }, "Config.Embedded goes without Upstream, Listen"},
 		{"an upstream without a scheme", func(c *Config) { c.Upstream = "127.0.0.1:9000" }, "want http://host:port"},
 		{"an upstream without a host", func(c *Config) { c.Upstream = "http://:9000" }, "want http://host:port"},
 		{"an admin address without a port", func(c *Config) { c.Admin = "127.0.0.1" }, "--admin \"127.0.0.1\": want host:port, such as 127.0.0.1:7940"},
@@ -89,6 +121,7 @@ func TestValidate(t *testing.T) {
 		{"a webhook that is none", func(c *Config) { c.Thresholds = []string{"cpu > 0.5 do webhook=hooks.test/x"} }, `--threshold "cpu > 0.5": its webhook is no URL`},
 		{"a load URL that is none", func(c *Config) { c.LoadURL = "127.0.0.1:9000/load" }, "--load-url"},
 		{"asked too often", func(c *Config) { c.LoadEvery = time.Millisecond }, "--load-every 1ms: want 100ms to 1h"},
+		{"half a lane", func(c *Config) { c.FastLane = "yes" }, `--fast-lane "yes": want on or off`},
 		{"two load reports", func(c *Config) { c.ORCA, c.PassLoad = true, true }, "--orca and --pass-load"},
 		{"an agent check without a port", func(c *Config) { c.AgentCheck = "127.0.0.1" }, `--agent-check "127.0.0.1": want host:port, such as 127.0.0.1:7950`},
 		{"an agent check where clients come in", func(c *Config) { c.AgentCheck = "127.0.0.1:8080" }, "--listen and --agent-check are both"},
@@ -179,6 +212,19 @@ func TestExposed(t *testing.T) {
 		}
 		if text := strings.Join(got, ";"); text != test.want {
 			t.Errorf("%+v: %q, want %q", test.cfg, text, test.want)
+		}
+	}
+}
+
+func channelsOf(all ...string) func(*Config) {
+	return func(c *Config) { c.Channels = all }
+}
+
+func gatewayTo(change func(*GatewayConfig)) func(*Config) {
+	return func(c *Config) {
+		c.Gateway = &GatewayConfig{Cluster: "west", Share: []string{"news"}}
+		if change != nil {
+			change(c.Gateway)
 		}
 	}
 }

@@ -29,6 +29,8 @@
 //     an IN-filter what is let in. What a node describes itself with, its load
 //     first, is stamped on every event.
 //   - filters has the stock filters.
+//   - balancer/clients bounds how many connections clients may have, and closes
+//     idle ones for others.
 //   - balancer decides, with the pure core of balancer/policy, what
 //     runs here and what goes elsewhere, and carries bodies of any size both
 //     ways with bounded memory.
@@ -42,6 +44,8 @@
 //     programs on any node, and asks the others for its own node's programs;
 //     resmgr/journal keeps on the disk what was leased. When it cannot be kept
 //     the node leases nothing, and everything else goes on.
+//   - channel/gateway joins two clusters where an agent is told to (--gateway-*):
+//     gateway.go is its node in the other one, which may be missing without harm.
 //   - agent opens the channels, reports the load and answers the API
 //     (agent/api, agent/metrics).
 //
@@ -58,6 +62,17 @@
 //
 //	a, err := agent.New(agent.Config{Name: "web1", Upstream: "http://127.0.0.1:9000"})
 //	err = a.Run(ctx) // until ctx is done, then it drains
+//
+// A Go web server can have its agent inside: the handler is the web server, and
+// a request that has a place is the handler's own call, with the client's
+// ResponseWriter and Request and nothing added.
+//
+//	node, err := agent.New(agent.Config{Name: "web1", Embedded: true, SoftLimit: 64})
+//	server := &http.Server{Addr: ":8080", Handler: node.Middleware(mux)}
+//	go node.Run(ctx) // ends after server.Shutdown: what is in flight may be at a peer
+//	err = server.ListenAndServe()
+//
+// examples/middleware is a whole one.
 //
 // # Lifecycle
 //

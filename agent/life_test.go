@@ -181,6 +181,36 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// TestDrainAnswersLateHeads holds that a request whose head is not whole when the
+// node begins to drain is answered, in both lanes, if there is time for it.
+func TestDrainAnswersLateHeads(t *testing.T) {
+	for rest, patience := range map[string]time.Duration{"\r\n": 10 * time.Second, "Te: trailers\r\n\r\n": 10 * time.Second, "": time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := agenttest.Start(t, agenttest.Config{Nodes: 1, Configure: func(_ int, cfg *agent.Config) {
+				cfg.DrainTimeout = patience
+			}})
+			conn, err := c.Net.Host("10.0.0.1").Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: web1\r\n")
+			time.Sleep(100 * time.Millisecond)
+			began, stopped := time.Now(), make(chan error, 1)
+			go func() { stopped <- c.Nodes[0].Stop() }()
+			time.Sleep(100 * time.Millisecond)
+			go io.WriteString(conn, rest)
+			out, _ := io.ReadAll(conn)
+			if answered := strings.HasPrefix(string(out), "HTTP/1.1 200") && strings.Contains(string(out), "Connection: close\r\n"); answered != (rest != "") {
+				t.Errorf("after %q: %q", rest, out)
+			}
+			if err := <-stopped; err != nil || time.Since(began) > patience+time.Second {
+				t.Errorf("%v after %v", err, time.Since(began))
+			}
+		})
+	}
+}
+
 // TestDrainDelay holds that a node that is told to stop says so before it stops
 // taking requests.
 func TestDrainDelay(t *testing.T) {

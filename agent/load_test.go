@@ -45,6 +45,8 @@ func TestLoadInAnswers(t *testing.T) {
 				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					if text := says.Load(); i == 0 && text != nil {
 						w.Header().Set("endpoint-load-metrics", *text)
+					} else if i == 1 { // which it says to peers only
+						w.Header().Set("endpoint-load-metrics", "TEXT named_metrics.queue=3")
 					}
 					io.WriteString(w, fmt.Sprintf("web%d", i+1))
 				})
@@ -82,6 +84,9 @@ func TestLoadInAnswers(t *testing.T) {
 			t.Errorf("gauges %s", got)
 		}
 		get("web2")
+		if got := values(t, c.Nodes[1], "upstream"); got != "app.named{item=queue}=3" {
+			t.Errorf("gauges of the peer %s", got)
+		}
 		time.Sleep(10 * time.Second)
 		say(`JSON {"application_utilization": 0.5}`)
 		get("web1") // what was said first does not hold any more

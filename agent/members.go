@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"fmt"
+
 	"kecho/agent/api"
 	"kecho/channel"
+	"kecho/channel/link"
 	"kecho/channel/registry"
 )
 
@@ -25,4 +28,13 @@ func (a *Agent) tellMembers(known map[channel.NodeID]registry.Peer, peers []regi
 		}
 	}
 	return now
+}
+
+// tellLink adds to the news that a link came up or went down.
+func (a *Agent) tellLink(c link.Change) {
+	change := api.LinkChange{Name: c.Name, ID: c.Peer.String(), Up: c.Cause == nil}
+	if c.Cause != nil {
+		change.Cause = fmt.Sprintf("%.128s", c.Cause.Error())
+	}
+	a.news.Add(api.EventLink, change)
 }

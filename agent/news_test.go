@@ -30,17 +30,22 @@ func TestNews(t *testing.T) {
 		go func() {
 			ended <- web1.API(t).Events(context.Background(), "", nil, func(e api.Event) error {
 				var data struct {
-					Name, Status, Was, Condition string
-					Raised                       bool
+					Name, Status, Was, Condition, Cause, State string
+					Raised, Up                                 bool
 				}
 				if err := json.Unmarshal(e.Data, &data); err != nil {
 					return err
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				if e.Type == api.EventThreshold {
+				switch e.Type {
+				case api.EventLink:
+					heard = append(heard, fmt.Sprintf("%s up %v: %s", data.Name, data.Up, data.Cause))
+				case api.EventState:
+					heard = append(heard, fmt.Sprintf("%s, was %s", data.State, data.Was))
+				case api.EventThreshold:
 					heard = append(heard, fmt.Sprint(data.Condition, " ", data.Raised))
-				} else {
+				default:
 					heard = append(heard, fmt.Sprintf("%s %s>%s", data.Name, data.Was, data.Status))
 				}
 				return nil
@@ -64,7 +69,7 @@ func TestNews(t *testing.T) {
 			t.Errorf("the stream ended with %v", err)
 		}
 		got := strings.Join(heard, ", ")
-		for _, want := range []string{"app.x > 1 cancel < 0 true, app.x > 1 cancel < 0 false", "web2 alive>", ">left", "web3 alive>failed"} {
+		for _, want := range []string{"app.x > 1 cancel < 0 true, app.x > 1 cancel < 0 false", "web2 alive>", ">left", "web3 alive>failed", "web2 up false: the peer left", "web3 up false: the peer is silent", "draining, was ready"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("heard %s, without %s", got, want)
 			}

@@ -2,9 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +61,7 @@ func (a *Agent) checkLine() string {
 		return "down\n"
 	}
 	free := 100 - 100*min(a.busy(), 1)
-	if s := a.balancer.Stats(); s.State.Overflow || !s.UpstreamUp {
+	if s := a.balancer.Stats(); s.State.Overflow || !s.Upstream.Up {
 		free = 1 // others do what comes
 	}
 	return fmt.Sprintf("up ready %d%%\n", int(max(free, 1)))
@@ -80,6 +80,7 @@ func (a *Agent) isReady() bool {
 const (
 	maxChecks   = 16 // at once
 	checkWrite  = time.Second
+	checkPause  = time.Second            // after one that could not be accepted
 	checkLinger = 200 * time.Millisecond // for what the other side sends (agent-send)
 )
 
@@ -100,8 +101,15 @@ func (a *Agent) serveAgentCheck(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("--agent-check: %w", err)
+		case err != nil: // out of descriptors, most likely: it passes
+			select {
+			case <-time.After(checkPause):
+			case <-ctx.Done():
+			}
+			continue
 		}
 		slots <- struct{}{}
 		answering.Go(func() {
@@ -142,16 +150,16 @@ func (a *Agent) noteReport(now time.Time) {
 	o.field.Store(&[]string{r.Text()})
 }
 
-// front is the balancer, with the field on each answer where --orca asks for
-// it.
-func (a *Agent) front() http.Handler {
+// announcer is what puts the field on each answer where --orca asks for it; nil:
+// nothing.
+func (a *Agent) announcer() func() (name string, values []string) {
 	if !a.cfg.ORCA {
-		return a.balancer
+		return nil
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return func() (name string, values []string) {
 		if value := a.outward.field.Load(); value != nil {
-			w.Header()[orca.Header] = *value
+			return orca.Header, *value
 		}
-		a.balancer.ServeHTTP(w, r)
-	})
+		return "", nil
+	}
 }

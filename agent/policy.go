@@ -40,7 +40,7 @@ func (c Config) core() policy.Config {
 	ends, _ := policy.EndingNamed(c.Cancel)
 	return policy.Config{
 		Places: c.SoftLimit, MaxPlaces: c.SoftLimitMax, Hard: c.HardLimit, Queue: c.Queue, QueueBytes: c.QueueBytes, ShedAge: c.QueueAge,
-		Mode: mode, Copies: policy.Copies{Most: c.Copies, After: c.ForwardAfter, Cancel: ends},
+		Failures: c.Failures, Mode: mode, Copies: policy.Copies{Most: c.Copies, After: c.ForwardAfter, Cancel: ends},
 	}
 }
 

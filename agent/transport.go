@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"kecho/channel/link"
 	"kecho/channel/link/quic"
@@ -23,7 +25,7 @@ const (
 // validateTransport refuses what is neither.
 func (c Config) validateTransport() error {
 	if c.Transport != "" && c.Transport != overTCP && c.Transport != overQUIC {
-		return fmt.Errorf("--transport %.80q: want tcp or quic, the same on every agent", c.Transport)
+		return fmt.Errorf("%s %.80q: want tcp or quic, the same on every agent", c.flag("transport"), c.Transport)
 	}
 	return nil
 }
@@ -31,29 +33,29 @@ func (c Config) validateTransport() error {
 // dialer is how links.Config dials.
 type dialer func(ctx context.Context, addr string) (net.Conn, error)
 
-// openTransport takes the address for links, and is how to dial from it.
-func (a *Agent) openTransport() (dial dialer, err error) {
-	flag, network := a.cfg.linkFlag(), a.cfg.Network
-	if a.cfg.Transport == overTCP {
-		a.socket.link, err = listen(network, flag, a.cfg.Link)
-		return func(ctx context.Context, addr string) (net.Conn, error) { return network.Dial(ctx, "tcp", addr) }, err
+// openTransport takes the address for links, and is how to dial from it and how
+// long that may take; zero: the links' default.
+func (c Config) openTransport(conf *tls.Config) (at net.Listener, dial dialer, timeout time.Duration, err error) {
+	flag, network := c.linkFlag(), c.Network
+	if c.Transport == overTCP {
+		at, err = listen(network, flag, c.Link)
+		return at, func(ctx context.Context, addr string) (net.Conn, error) { return network.Dial(ctx, "tcp", addr) }, 0, err
 	}
 	udp, ok := network.(interface {
 		ListenPacket(addr string) (net.PacketConn, error)
 	})
 	if !ok {
-		return nil, errors.New("--transport quic: this network has no UDP")
+		return nil, nil, 0, errors.New(c.flag("transport") + " quic: this network has no UDP")
 	}
-	packets, err := udp.ListenPacket(a.cfg.Link)
+	packets, err := udp.ListenPacket(c.Link)
 	if err != nil {
-		return nil, cannotListen(flag, a.cfg.Link, err)
+		return nil, nil, 0, cannotListen(flag, c.Link, err)
 	}
-	transport, err := quic.New(quic.Config{Packets: packets, TLS: a.tls})
+	transport, err := quic.New(quic.Config{Packets: packets, TLS: conf})
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", flag, a.cfg.Link, err)
+		return nil, nil, 0, fmt.Errorf("%s %s: %w", flag, c.Link, err)
 	}
-	a.socket.link = transport
-	return transport.Dial, nil
+	return transport, transport.Dial, quic.DialTimeout, nil
 }
 
 // sameTransport is dial for addresses of linkAddr.
@@ -68,12 +70,12 @@ func sameTransport(mine string, dial dialer) dialer {
 
 // linkAddr is where p's links are: host:port, with the transport before it if it
 // is not this node's.
-func (a *Agent) linkAddr(p registry.Peer) string {
+func (c Config) linkAddr(p registry.Peer) string {
 	other := p.Tags[transportTag]
 	if other == "" {
 		other = overTCP
 	}
-	if other == a.cfg.Transport {
+	if other == c.Transport {
 		return p.LinkAddr
 	}
 	return other + "://" + p.LinkAddr

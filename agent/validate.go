@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"kecho/balancer"
@@ -21,38 +22,54 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])
 // take it.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	errs := []error{c.validateName(), c.validateUpstream(), c.validateKeys(), c.validateLimits()}
+	errs := []error{c.validateUpstream(), c.validateClients(), c.validateLimits()}
 	for _, a := range []struct{ flag, addr string }{
-		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind},
+		{"--listen", c.Listen}, {"--admin", c.Admin},
 	} {
+		if a.addr == "" {
+			continue // it is embedded
+		}
 		errs = append(errs, validateAddress(a.flag, a.addr))
-	}
-	if !c.linkBeside { // else it is as right as --bind
-		errs = append(errs, validateAddress("--link", c.Link))
 	}
 	if c.AgentCheck != "" {
 		errs = append(errs, validateAddress("--agent-check", c.AgentCheck))
 	}
-	for _, seed := range c.Join {
-		errs = append(errs, validateAddress("--join", seed))
-	}
-	return errors.Join(append(errs, c.validateSocket(), c.validateLeases(), c.validateLoad(), c.validateAdvertise(), c.validateTransport(), c.validateExposure(), c.validateDistinct())...)
+	return errors.Join(append(errs, c.validateMembership(), c.validateSocket(), c.validateLeases(), c.validateLoad(), c.validateGateway(), c.validateChannels(), c.validateDistinct())...)
 }
+
+// validateMembership checks what the node is in its cluster.
+func (c Config) validateMembership() error {
+	errs := []error{c.validateName(), c.validateKeys(), validateAddress(c.flag("bind"), c.Bind)}
+	if !c.linkBeside { // else it is as right as --bind
+		errs = append(errs, validateAddress(c.flag("link"), c.Link))
+	}
+	for _, seed := range c.Join {
+		errs = append(errs, validateAddress(c.flag("join"), seed))
+	}
+	return errors.Join(append(errs, c.validateAdvertise(), c.validateTransport(), c.validateExposure())...)
+}
+
+// flag is what the command calls the flag of that name, which is about a
+// membership.
+func (c Config) flag(name string) string { return "--" + c.prefix + name }
 
 // maxCluster is what every packet of gossip has room for.
 const maxCluster = 32
 
 func (c Config) validateName() error {
 	if !nodeName.MatchString(c.Name) {
-		return fmt.Errorf("--name %.80q: want 1 to 63 letters, digits, dots, dashes and underscores, such as web1", c.Name)
+		return fmt.Errorf(c.flag("name")+" %.80q: want 1 to 63 letters, digits, dots, dashes and underscores, such as web1", c.Name)
 	}
 	if !nodeName.MatchString(c.Cluster) || len(c.Cluster) > maxCluster {
-		return fmt.Errorf("--cluster %.80q: want 1 to %d letters, digits, dots, dashes and underscores", c.Cluster, maxCluster)
+		return fmt.Errorf(c.flag("cluster")+" %.80q: want 1 to %d letters, digits, dots, dashes and underscores", c.Cluster, maxCluster)
 	}
 	return nil
 }
 
 func (c Config) validateUpstream() error {
+	if c.Embedded {
+		return c.validateEmbedded()
+	}
 	if c.Upstream == "" {
 		return errors.New("--upstream is missing: the web server to stand before, such as http://127.0.0.1:9000")
 	}
@@ -91,13 +108,22 @@ func (c Config) validateKeys() error {
 	switch len(c.Key) {
 	case 0, 16, 24, 32:
 	default:
-		errs = append(errs, fmt.Errorf("--key holds %d bytes: want base64 of 16, 24 or 32 bytes, as `head -c 32 /dev/urandom | base64` makes them", len(c.Key)))
+		errs = append(errs, fmt.Errorf("%s holds %d bytes: want base64 of 16, 24 or 32 bytes, as `head -c 32 /dev/urandom | base64` makes them", c.flag("key"), len(c.Key)))
 	}
 	if set := c.CA != "" || c.Cert != "" || c.CertKey != ""; set && (c.CA == "" || c.Cert == "" || c.CertKey == "") {
-		errs = append(errs, errors.New("--ca, --cert and --cert-key go together: give all three, or none"))
+		errs = append(errs, fmt.Errorf("%s, %s and %s go together: give all three, or none", c.flag("ca"), c.flag("cert"), c.flag("cert-key")))
 	}
+	return errors.Join(errs...)
+}
+
+// validateClients checks how clients come in.
+func (c Config) validateClients() error {
+	var errs []error
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		errs = append(errs, errors.New("--tls-cert and --tls-key go together: give both, or none"))
+	}
+	if c.FastLane != "" && c.FastLane != "on" && c.FastLane != "off" {
+		errs = append(errs, fmt.Errorf("--fast-lane %.80q: want on or off", c.FastLane))
 	}
 	if c.ProxyProtocol && len(c.Trust) == 0 {
 		errs = append(errs, errors.New("--proxy-protocol needs --trust: the addresses of the proxies that send its header"))
@@ -121,9 +147,12 @@ func (c Config) validateLimits() error {
 	check(c.Queue > 0, "--queue %d: want at least 1", c.Queue)
 	check(c.QueueBytes >= 64<<10, "--queue-bytes %d: want at least 65536, which one request can have", c.QueueBytes)
 	check(c.QueueAge > 0, "--queue-age %v: want more than 0", c.QueueAge)
+	check(c.Connections >= 0, "--connections %d: want at least 1", c.Connections)
+	check(c.ConnectionsPerAddress > 0, "--connections-per-address %d: want at least 1", c.ConnectionsPerAddress)
+	check(c.HTTP2Streams > 0 && c.HTTP2Streams <= 10_000, "--http2-streams %d: want 1 to 10000", c.HTTP2Streams)
 	check(c.Timeout > 0, "--timeout %v: want more than 0", c.Timeout)
 	check(balancer.IsDeadlineHeader(c.DeadlineHeader), "--deadline-header %.80q: want the name of a header that goes from end to end and means nothing else, such as X-Request-Timeout", c.DeadlineHeader)
-	errs = append(errs, c.validatePolicy())
+	errs = append(errs, c.validatePolicy(), c.validateHealth(), c.validateKeepAlive())
 	check(c.DrainDelay >= 0, "--drain-delay %v: want 0 or more", c.DrainDelay)
 	check(c.DrainTimeout > 0, "--drain-timeout %v: want more than 0", c.DrainTimeout)
 	_, err := c.thresholds()
@@ -139,7 +168,7 @@ func validateAddress(flag, addr string) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%s %.200q: the port is not a number from 0 to 65535", flag, addr)
 	}
-	if flag == "--join" && (host == "" || port == "0") {
+	if strings.HasSuffix(flag, "join") && (host == "" || port == "0") {
 		return fmt.Errorf("%s %.200q: want the host and the gossip port of a member, such as %s", flag, addr, exampleOf(flag))
 	}
 	return nil
@@ -148,13 +177,15 @@ func validateAddress(flag, addr string) error {
 // exampleOf is an address that an address flag could be given.
 func exampleOf(flag string) string {
 	switch flag {
+	case "--gateway-bind":
+		return gatewayBind
 	case "--listen":
 		return "127.0.0.1:8080"
 	case "--admin":
 		return "127.0.0.1:7940"
 	case "--bind":
 		return "127.0.0.1:7946"
-	case "--join":
+	case "--join", "--gateway-join":
 		return "10.0.0.5:7946"
 	case "--agent-check":
 		return "127.0.0.1:7950"
@@ -192,12 +223,12 @@ func (c Config) validateAdvertise() error {
 		return nil
 	}
 	if _, _, err := net.SplitHostPort(c.Advertise); err == nil {
-		return fmt.Errorf("--advertise %.80q: want a host without a port; the ports are those of --bind and --link", c.Advertise)
+		return fmt.Errorf("%s %.80q: want a host without a port; the ports are those of %s and %s", c.flag("advertise"), c.Advertise, c.flag("bind"), c.flag("link"))
 	}
 	if _, port, err := net.SplitHostPort(c.Bind); err != nil || port != "0" {
 		return nil
 	}
-	return fmt.Errorf("--advertise %.80s needs a port in --bind: others cannot be told one that the system will choose", c.Advertise)
+	return fmt.Errorf("%s %.80s needs a port in %s: others cannot be told one that the system will choose", c.flag("advertise"), c.Advertise, c.flag("bind"))
 }
 
 // validateExposure refuses to be reachable from elsewhere without keys.
@@ -205,9 +236,9 @@ func (c Config) validateExposure() error {
 	if c.Insecure || (len(c.Key) > 0 && c.Cert != "") {
 		return nil
 	}
-	for _, a := range []struct{ flag, addr string }{{"--bind", c.Bind}, {c.linkFlag(), c.Link}} {
+	for _, a := range []struct{ flag, addr string }{{c.flag("bind"), c.Bind}, {c.linkFlag(), c.Link}} {
 		if host, _, err := net.SplitHostPort(a.addr); err == nil && !isLoopback(host) {
-			return fmt.Errorf("%s %s can be reached from other machines, and there are no keys: give --key, --ca, --cert and --cert-key, or say --insecure on a network that you trust", a.flag, a.addr)
+			return fmt.Errorf("%s %s can be reached from other machines, and there are no keys: give %s, %s, %s and %s, or say %s on a network that you trust", a.flag, a.addr, c.flag("key"), c.flag("ca"), c.flag("cert"), c.flag("cert-key"), c.flag("insecure"))
 		}
 	}
 	return nil
@@ -218,6 +249,9 @@ func (c Config) exposed() []string {
 	var warnings []string
 	if c.Insecure {
 		warnings = append(warnings, "running --insecure: whoever reaches the gossip and link addresses can join this cluster and read its traffic")
+	}
+	if c.Gateway != nil && c.Gateway.Insecure {
+		warnings = append(warnings, "running --gateway-insecure: whoever reaches the gateway's gossip and link addresses can join the cluster "+c.Gateway.Cluster+" and read its traffic")
 	}
 	if host, _, err := net.SplitHostPort(c.Admin); err == nil && !isLoopback(host) {
 		warnings = append(warnings, "--admin "+c.Admin+" can be reached from other machines and asks for no password: who reaches it can change gauges, thresholds and filters, and take leases")
@@ -230,6 +264,9 @@ func (c Config) validateDistinct() error {
 	addrs := []struct{ flag, addr string }{
 		{"--listen", c.Listen}, {"--admin", c.Admin}, {"--bind", c.Bind}, {c.linkFlag(), c.Link},
 		{"--agent-check", c.AgentCheck},
+	}
+	if far, ok := c.beyond(); ok {
+		addrs = append(addrs, []struct{ flag, addr string }{{far.flag("bind"), far.Bind}, {far.linkFlag(), far.Link}}...)
 	}
 	for i, a := range addrs {
 		for _, b := range addrs[:i] {

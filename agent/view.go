@@ -24,7 +24,7 @@ func (a *Agent) describeNode() api.Node {
 		Name: a.cfg.Name, ID: a.node.ID().String(), Cluster: a.cfg.Cluster, Version: a.cfg.Version,
 		Started: a.started, State: *a.state.Load(),
 		Addresses: api.Addresses{HTTP: at.HTTP, Admin: at.Admin, Gossip: at.Gossip, Link: at.Link, Socket: a.cfg.Socket, AgentCheck: at.AgentCheck},
-		Upstream:  api.Upstream{URL: a.cfg.Upstream, Up: s.UpstreamUp},
+		Upstream:  a.showUpstream(s.Upstream),
 		Limits:    api.Limits{Soft: s.State.Soft, Hard: max(s.State.Soft, a.cfg.HardLimit), Queue: a.cfg.Queue},
 		Load: api.Load{
 			Running: s.State.Running, Queued: s.State.Queued, Load: s.State.Load(),
@@ -33,14 +33,24 @@ func (a *Agent) describeNode() api.Node {
 		Counters: map[string]int64{
 			"requests_local": int64(s.Local), "requests_forwarded": int64(s.Forwarded),
 			"requests_received": int64(s.Received), "requests_rejected": int64(s.Rejected),
-			"shed": int64(s.Shed), "retries": int64(s.Retries), "cancels": int64(s.Cancels),
+			"requests_straight": int64(s.Straight),
+			"shed":              int64(s.Shed), "retries": int64(s.Retries), "cancels": int64(s.Cancels),
 			"duplicates_dropped": int64(s.Duplicates), "rejoin_attempts": a.registry.Stats().Rejoins,
 			"moves_offer": int64(s.Offers), "moves_claim": int64(s.Claims), "moves_late_claim": int64(s.LateClaims),
 			"moves_unanswered": int64(s.Unanswered), "moves_grant": int64(s.Grants), "moves_push": int64(s.Pushes),
 			"moves_refusal": int64(s.Refused), "moves_copy": int64(s.Copies), "moves_backup": int64(s.Backups),
 			"control_messages": int64(s.Control), "ejections": int64(s.Ejections),
 		},
+		Connections: a.showConnections(),
 	}
+}
+
+// upstreamName is the web server, as it is shown.
+func (a *Agent) upstreamName() string {
+	if a.cfg.Embedded {
+		return inProgram
+	}
+	return a.cfg.Upstream
 }
 
 // pointer is what was last read of the machine; nil when nothing was.
@@ -80,7 +90,10 @@ func (a *Agent) members() []api.Member {
 }
 
 func linkOf(s link.LinkStats) *api.Link {
-	l := &api.Link{Up: !s.Since.IsZero(), RTT: milliseconds(s.RTT)}
+	l := &api.Link{
+		Up: !s.Since.IsZero(), RTT: milliseconds(s.RTT),
+		Urgent: api.LinkFlow(s.Urgent), Normal: api.LinkFlow(s.Normal), Bulk: api.LinkFlow(s.Bulk),
+	}
 	if l.Up {
 		l.Since = &s.Since
 	}
@@ -102,10 +115,6 @@ func (a *Agent) checks() []api.Check {
 			helpers++
 		}
 	}
-	up := api.Check{Name: "upstream", OK: s.UpstreamUp || helpers > 0}
-	if !s.UpstreamUp {
-		up.Detail = fmt.Sprintf("%s cannot be reached; %d peers can take its requests", a.cfg.Upstream, helpers)
-	}
 	linked := api.Check{Name: "peers", OK: true, Detail: fmt.Sprintf("%d linked", peers)}
 	if peers == 0 && len(a.cfg.Join) > 0 {
 		linked.Detail = "none is linked; the seeds are joined again all the time: is one of them running, with the same --key and --cluster?"
@@ -113,10 +122,13 @@ func (a *Agent) checks() []api.Check {
 	checks := []api.Check{
 		{Name: "http", OK: state != api.Starting},
 		{Name: "draining", OK: state != api.Draining},
-		up, linked, a.checkLeases(),
+		a.checkUpstream(s.Upstream, helpers), linked, a.checkLeases(),
 	}
 	if a.gauges.HasOverflow() {
 		checks = append(checks, api.Check{Name: "overflow", OK: true, Detail: a.overflowDetail()})
+	}
+	if a.far.gateway != nil {
+		checks = append(checks, a.checkGateway())
 	}
 	if a.cfg.Insecure {
 		checks = append(checks, api.Check{Name: "keys", OK: true, Detail: "running --insecure"})
@@ -135,7 +147,7 @@ func (a *Agent) snapshot() metrics.Snapshot {
 	snap := metrics.Snapshot{
 		Crossings: map[string]uint64{"raised": crossed.Raised, "cancelled": crossed.Cancelled},
 		Told:      map[string]uint64{"told": crossed.Told, "failed": crossed.Untold, "dropped": crossed.Dropped},
-		InFlight:  s.State.Running, Queued: s.State.Queued, Soft: s.State.Soft, OverflowRaised: s.State.Overflow,
+		InFlight:  s.State.Running, Queued: s.State.Queued, Soft: s.State.Soft, Websockets: s.Websockets, OverflowRaised: s.State.Overflow,
 		Overflow: map[string]uint64{
 			"soft_limit": s.Overflowed, "no_peer": s.NoPeer, "shed": s.Shed, "displaced": s.Displaced, "timeout": s.Timeouts, "early": s.Early,
 		},
@@ -144,12 +156,14 @@ func (a *Agent) snapshot() metrics.Snapshot {
 		},
 		DuplicatesDropped: s.Duplicates, Cancels: s.Cancels, Control: s.Control, Wasted: s.WastedTime,
 		Ejections: s.Ejections, Ejected: s.Ejected, Sick: s.State.Sick,
+		UpstreamUp: s.Upstream.Up, Checks: map[string]uint64{"good": s.Upstream.Good, "bad": s.Upstream.Bad},
 		Moves: map[string]uint64{
 			"offer": s.Offers, "claim": s.Claims, "late_claim": s.LateClaims, "unanswered": s.Unanswered, "grant": s.Grants, "push": s.Pushes, "refusal": s.Refused, "copy": s.Copies, "backup": s.Backups,
 		},
 		Members: gossip.Peers[registry.Alive], RejoinAttempts: uint64(gossip.Rejoins),
 	}
 	snap.Leases = a.leases.shown()
+	snap.Connections = a.connections()
 	for _, m := range a.members() {
 		if m.Self {
 			continue
@@ -163,15 +177,9 @@ func (a *Agent) snapshot() metrics.Snapshot {
 		}
 		snap.Peers = append(snap.Peers, peer)
 	}
-	for _, c := range a.node.Channels() {
-		n := c.Stats()
-		snap.Channels = append(snap.Channels, metrics.Channel{
-			Name: c.Name(), Submitted: n.Submitted, Arrived: n.Received, BytesOut: n.BytesOut, BytesIn: n.BytesIn,
-			Drops: map[string]uint64{
-				"conflated": n.Conflated, "filtered": n.Filtered, "late": n.Late, "no_sink": n.NoSink,
-				"overrun": n.Overrun, "suspended": n.Suspended, "unasked": n.Unasked, "unsent": n.Unsent,
-			},
-		})
+	if a.far.gateway != nil {
+		snap.Flows = shownFlows(a.far.gateway.Stats())
 	}
+	snap.Channels, snap.PerLink = a.channelFlows(), a.linkFlows()
 	return snap
 }

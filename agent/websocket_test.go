@@ -63,3 +63,46 @@ func TestDrainWaitsForWebsockets(t *testing.T) {
 		})
 	}
 }
+
+// TestDrainWaitsForMovedWebsockets: a websocket at a peer is waited for by both
+// agents, whichever stops, and both its ends see the end of the time that it has.
+func TestDrainWaitsForMovedWebsockets(t *testing.T) {
+	for stops := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			c := agenttest.Start(t, agenttest.Config{Nodes: 2, Handler: echoSocket, Configure: func(_ int, cfg *agent.Config) {
+				cfg.DrainTimeout = 10 * time.Second
+			}})
+			c.WaitLinked(t)
+			if err := c.Nodes[0].StopWeb(); err != nil {
+				t.Fatal(err)
+			}
+			conn, err := c.Net.Host("10.0.0.9").Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: web1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			in := bufio.NewReader(conn)
+			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatalf("%v, %v", res, err)
+			}
+			began, stopped := time.Now(), make(chan error, 1)
+			go func() { stopped <- c.Nodes[stops].Stop() }()
+			time.Sleep(9 * time.Second)
+			go io.WriteString(conn, "ping")
+			if echo, err := in.Peek(4); string(echo) != "ping" {
+				t.Errorf("while it drains: %q, %v", echo, err)
+			}
+			_, _ = in.Discard(4)
+			if b, err := in.ReadByte(); err == nil {
+				t.Errorf("read %q after the end", b)
+			}
+			if took := time.Since(began); took < 10*time.Second || took > 11*time.Second {
+				t.Errorf("node %d stops, and it ended after %v, want 10 s", stops, took)
+			}
+			if err := <-stopped; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

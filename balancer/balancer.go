@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"kecho/balancer/h1"
 	"kecho/balancer/policy"
 	"kecho/channel"
 	"kecho/filters"
@@ -20,10 +21,21 @@ import (
 type Config struct {
 	// Name is this node's, for Via and Proxy-Status. Required.
 	Name string
-	// Upstream is the web server, as ParseOrigin reads it. Required.
+	// Upstream is the web server, as ParseOrigin reads it. Required, unless there
+	// is a Handler.
 	Upstream string
+	// Handler is the web server where that is this program: what has a place here
+	// is served by it, with the client's own ResponseWriter and Request, and what
+	// peers send too, with all of a ResponseWriter but deadlines. Run ends when
+	// the last of its calls for peers has returned; their contexts end then. Nil:
+	// the web server is Upstream.
+	Handler http.Handler
 	// Dial makes the connections to it. Nil: the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Health is how it is found out that the web server cannot serve.
+	Health Health
+	// KeepAlive is which connections to the web server are kept.
+	KeepAlive KeepAlive
 	// Data is the channel that overflow goes by. The balancer sets its
 	// filters. Nil: there are no peers.
 	Data *channel.Channel
@@ -64,6 +76,13 @@ type Config struct {
 	// of the web server, also to a peer's request, and may take some out. It
 	// must not block.
 	Load func(header http.Header)
+	// LoadHeader, when set, is the only field that Load reads or takes out, in
+	// canonical form: an answer without it need not be made a header for Load.
+	LoadHeader string
+	// Announce, when set, is a field that each answer to a client has, in
+	// canonical form, whatever the web server says; no values: none. It must not
+	// block, and its values are not written to.
+	Announce func() (name string, values []string)
 	// Observe, when set, is called once for each request that was answered
 	// here or for a peer. It must not block.
 	Observe func(route Route, status int, took time.Duration)
@@ -86,24 +105,26 @@ const (
 // the web server can take and has peers serve the rest. See the package's
 // documentation.
 type Balancer struct {
-	cfg       Config
-	log       *slog.Logger
-	upstream  *upstream
-	rewriter  *rewriter
-	deadlines deadlines
-	desk      *desk
-	data      *channel.Channel
-	self      channel.NodeID // zero without a channel
-	calls     *calls
-	chosen    *filters.Chosen
-	first     *filters.FirstAnswer
-	exchanges *exchanges
-	replay    replayBudget
-	count     counters
-	lines     lines
-	wg        sync.WaitGroup // what serves peers
-	base      context.Context
-	stop      context.CancelCauseFunc
+	cfg        Config
+	log        *slog.Logger
+	upstream   *upstream
+	bytes      *h1.Client // of upstream, if answers may be passed on as bytes
+	rewriter   *rewriter
+	deadlines  deadlines
+	desk       *desk
+	offerRules rules // of the operator
+	data       *channel.Channel
+	self       channel.NodeID // zero without a channel
+	calls      *calls
+	chosen     *filters.Chosen
+	first      *filters.FirstAnswer
+	exchanges  *exchanges
+	replay     replayBudget
+	count      counters
+	lines      lines
+	wg         sync.WaitGroup // what serves peers
+	base       context.Context
+	stop       context.CancelCauseFunc
 }
 
 // New checks cfg and starts nothing. Before and after Run requests are served
@@ -119,6 +140,7 @@ func New(cfg Config) (*Balancer, error) {
 	setDefault(&cfg.Silence, 500*time.Millisecond)
 	setDefault(&cfg.Stall, 30*time.Second)
 	setDefault(&cfg.PerPeer, 128)
+	setDefault(&cfg.KeepAlive.Idle, max(cfg.Policy.Places, cfg.Policy.Hard, cfg.Policy.MaxPlaces))
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -129,8 +151,8 @@ func New(cfg Config) (*Balancer, error) {
 		calls:     newCalls(),
 		chosen:    filters.NewChosen(filters.ChosenConfig{}),
 		first:     filters.NewFirstAnswer(filters.FirstAnswerConfig{Heads: []channel.Type{typeAnswer}, Parts: []channel.Type{typeAnswerBody}}),
-		exchanges: newExchanges(),
 	}
+	b.exchanges = newExchanges(b.serve)
 	if cfg.Data != nil {
 		b.self = cfg.Data.NextID().Source
 	}
@@ -140,11 +162,15 @@ func New(cfg Config) (*Balancer, error) {
 	b.base, b.stop = context.WithCancelCause(context.Background())
 	var err error
 	b.upstream, err = newUpstream(upstreamConfig{
-		URL: cfg.Upstream, Dial: cfg.Dial, HeaderTimeout: cfg.Timeout,
-		Idle: max(cfg.Policy.Places, cfg.Policy.Hard, cfg.Policy.MaxPlaces), Changed: b.desk.setUp, Log: cfg.Logger, Load: cfg.Load,
+		URL: cfg.Upstream, Handler: cfg.Handler, Dial: cfg.Dial, HeaderTimeout: cfg.Timeout,
+		KeepAlive: cfg.KeepAlive, Changed: b.desk.setUp, Health: cfg.Health, Sick: b.desk.isSick, Log: cfg.Logger, Load: cfg.Load,
 	})
 	if err != nil {
 		return nil, err
+	}
+	b.desk.turned = b.upstream.health.turned
+	if cfg.Load == nil || cfg.LoadHeader != "" {
+		b.bytes = b.upstream.bytes
 	}
 	return b, nil
 }
@@ -183,6 +209,7 @@ func (b *Balancer) Run(ctx context.Context) error {
 	all := b.exchanges.close()
 	b.stop(errStopped)
 	for _, x := range all {
+		x.cancel(errStopped)
 		b.sendHome(x)
 	}
 	wg.Wait()
@@ -223,7 +250,7 @@ func (b *Balancer) join() (func(), error) {
 	b.data.SetIn(b.inFilter())
 	handlers := map[channel.Type]channel.Handler{
 		typeOffer: b.onOffer, typeWithdraw: b.onWithdraw, typeClaim: b.onClaim, typeQueued: b.onQueued,
-		typeTaken: b.onTaken, typeBusy: b.onBusy, typeRead: b.onRead,
+		typeBegun: b.onBegun, typeHint: b.onHint, typeTaken: b.onTaken, typeBusy: b.onBusy, typeRead: b.onRead,
 		typeAnswer: b.onAnswer, typeAnswerBody: b.onAnswerBody, typeFailed: b.onFailed,
 		typeRequest: b.onRequest, typeRequestBody: b.onRequestBody,
 		typeCredit: b.onCredit, typeCancel: b.onCancel,

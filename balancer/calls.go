@@ -26,10 +26,18 @@ type call struct {
 	most   int      // how many peers may have it
 	in     *inflow  // the answer's body
 	out    *outflow // credit for the request's body
-	news   chan news
+	flows  flows    // they
+	news   chan *news
+	// light: its request is bytes, and so may its answer be.
+	light bool
+	bare  bool // a light one's answer has no body
+	// upgrade is what the request is to become.
+	upgrade string
 
 	asked  []part         // guarded by calls.mu
 	winner channel.NodeID // whose answer it is; guarded by calls.mu
+	hints  []hint         // not yet taken by the request's goroutine; guarded by calls.mu
+	hinted int            // hints that came; guarded by calls.mu
 
 	// The rest of the request's body; owned by the request's goroutine.
 	upload    *upload
@@ -96,7 +104,7 @@ func (cs *calls) add(c *call) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.running {
-		c.news = make(chan news, 2*c.most+2)
+		c.news = make(chan *news, 2*c.most+3)
 		cs.byID[c.id] = c
 	}
 	return cs.running

@@ -9,11 +9,33 @@ import (
 	"kecho/balancer/policy"
 )
 
-// carry does what the core says of a request until it is answered.
+// carry has the core decide about a request, and sees it answered.
 func (b *Balancer) carry(j *job) {
 	defer b.finished(j)
-	b.desk.arrive(j)
-	for first := true; !j.over; first = false {
+	if b.copies(j) || !b.desk.startNow(j) {
+		b.desk.arrive(j)
+		b.follow(j, true)
+		return
+	}
+	if b.start(j); j.over {
+		j.brief = b.cfg.Handler == nil // which may keep its ResponseWriter
+		return
+	}
+	b.follow(j, false)
+}
+
+// resume goes on with a request whose place here it has had in vain, for err.
+func (b *Balancer) resume(j *job, out *outgoing, err error) {
+	defer b.finished(j)
+	j.route = RouteLocal
+	b.served(j, out, err)
+	b.follow(j, false)
+}
+
+// follow does what the core says of a request until it is answered; first says
+// that it has said nothing yet.
+func (b *Balancer) follow(j *job, first bool) {
+	for ; !j.over; first = false {
 		order, ok := b.desk.next(j)
 		switch {
 		case first && j.looped && order.Do != policy.DoStart:
@@ -39,7 +61,7 @@ func (b *Balancer) finished(j *job) {
 
 // listen waits for the next order, or for something new of a peer.
 func (b *Balancer) listen(j *job) {
-	var fresh chan news
+	var fresh chan *news
 	if j.call != nil {
 		fresh = j.call.news
 	}
@@ -53,7 +75,7 @@ func (b *Balancer) listen(j *job) {
 	case <-served:
 		b.besideOver(j)
 	case n := <-fresh:
-		b.hear(j, n)
+		b.hear(j, *n)
 	case <-ctx.Done():
 		if j.here != nil && !b.desk.close(j) {
 			<-served // its answer is being written
@@ -76,7 +98,7 @@ func (b *Balancer) hearAll(j *job) {
 	for j.call != nil && !j.over {
 		select {
 		case n := <-j.call.news:
-			b.hear(j, n)
+			b.hear(j, *n)
 		default:
 			return
 		}
@@ -93,8 +115,7 @@ func (b *Balancer) obey(j *job, order policy.Effect) {
 			return
 		}
 		b.endCall(j)
-		b.again(j)
-		b.local(j)
+		b.start(j)
 	case policy.DoSubmit:
 		if b.again(j) {
 			b.push(j, order)
@@ -120,6 +141,20 @@ func (b *Balancer) obey(j *job, order policy.Effect) {
 	}
 }
 
+// obeying is obey, for later.
+func (b *Balancer) obeying(j *job, order policy.Effect) func() {
+	return func() { b.obey(j, order) }
+}
+
+// start has a request served here that has a place.
+func (b *Balancer) start(j *job) {
+	if b.again(j) && b.cfg.Handler != nil {
+		b.inside(j)
+		return
+	}
+	b.local(j)
+}
+
 // again is called before a request is begun anywhere. It reports false, and the
 // request is answered, when its body is used up: a peer took it and then
 // refused the request.
@@ -139,12 +174,9 @@ func (b *Balancer) again(j *job) bool {
 // request is not over when it can still be answered: nothing was begun, or it
 // may be begun again.
 func (b *Balancer) local(j *job) {
-	res := policy.Aborted
 	out := &outgoing{}
-	defer func() {
-		b.desk.finish(&j.request, out.took, res)
-		j.settled = j.over
-	}()
+	res := policy.Aborted
+	defer func() { b.placeBack(j, out, res) }()
 	if j.over {
 		return
 	}
@@ -155,25 +187,41 @@ func (b *Balancer) local(j *job) {
 	}
 	j.header = nil
 	b.tellTimeLeft(j, out.header)
-	err := b.upstream.serve(&j.w, j.r, out)
+	b.judge(j, b.upstream.serve(&j.w, j.r, out), &res)
+}
+
+// served gives the place of a request back of which the web server made err.
+func (b *Balancer) served(j *job, out *outgoing, err error) {
+	res := policy.Aborted
+	defer func() { b.placeBack(j, out, res) }()
+	b.judge(j, err, &res)
+}
+
+func (b *Balancer) placeBack(j *job, out *outgoing, res policy.Result) {
+	b.desk.finish(&j.request, out.took, res)
+	j.settled = j.over
+}
+
+// judge says what err makes of a request and, in res, of the web server.
+func (b *Balancer) judge(j *job, err error, res *policy.Result) {
 	switch {
 	case err == nil:
-		j.over, res = true, resultOf(j.w.status)
+		j.over, *res = true, resultOf(j.w.status)
 	case errors.Is(err, errCut) || j.w.status >= 200:
 		if j.over = true; j.r.Context().Err() == nil {
-			res = policy.Faulty
+			*res = policy.Faulty
 		}
 		b.broken(j, "answer of the web server", err)
 	case errors.Is(err, errUpload) || errors.Is(err, errStopped) || j.r.Context().Err() != nil:
 		b.giveUp(j, err)
 	case errors.Is(err, errUpstreamTimeout):
-		res = policy.Faulty
+		*res = policy.Faulty
 		b.giveUp(j, errTimeout)
 	case errors.Is(err, errUpstreamDown):
-		j.trouble, res = err.Error(), policy.Unreached
+		j.trouble, *res = err.Error(), policy.Unreached
 		j.payload.begun = false // nothing was sent, so nothing was read
 	default:
-		j.trouble, j.lost, res = err.Error(), true, policy.Broken
+		j.trouble, j.lost, *res = err.Error(), true, policy.Broken
 	}
 }
 

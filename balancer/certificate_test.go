@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,28 +91,18 @@ func TestClientsOverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := newCluster(t, 1, nil).members[0]
-		l := newPipes()
-		var protocols http.Protocols
-		protocols.SetHTTP1(true)
-		protocols.SetUnencryptedHTTP2(true)
-		server := &http.Server{
-			Handler: m, ConnContext: GuardContext, Protocols: &protocols,
-			ReadHeaderTimeout: headPatience, DisableGeneralOptionsHandler: true,
-		}
-		var done sync.WaitGroup
-		done.Go(func() { _ = server.Serve(Guard(l, c)) })
-		defer func() {
-			_ = server.Close()
-			done.Wait()
-			time.Sleep(time.Second) // net/http waits 500 ms before it closes some connections
-		}()
+		l := serveLanes(t, m, m.Balancer, c)
+		slow := serveLanes(t, m, nil, c)
 		m.web.set(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
 		})
-		for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		for i, protocol := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/1.1"} {
 			transport := &http.Transport{
 				TLSClientConfig:   &tls.Config{RootCAs: roots, ServerName: "web"},
 				ForceAttemptHTTP2: protocol == "HTTP/2.0", DialContext: l.dial,
+			}
+			if i == 2 {
+				transport.DialContext = slow.dial
 			}
 			res, err := (&http.Client{Transport: transport}).Get("https://web/")
 			if err != nil {

@@ -27,14 +27,15 @@ func (b *Balancer) outFilter() channel.Filter {
 	}, filters.ToOrigin)
 }
 
-// inFilter lets in claims that find their request waiting, and what peers say
-// about this node's calls only from those that were asked, and of several
-// answers only the first.
+// inFilter lets in the offers that an operator's filter leaves, claims that find
+// their request waiting, and what peers say about this node's calls only from
+// those that were asked, and of several answers only the first.
 func (b *Balancer) inFilter() channel.Filter {
 	answer := filters.Chain(b.chosen.From, b.first.Filter)
 	return filters.ByType(map[channel.Type]channel.Filter{
+		typeOffer: b.offerRules.filter,
 		typeClaim: filters.Where(b.claimable),
-		typeTaken: b.chosen.From, typeQueued: b.chosen.From, typeBusy: b.chosen.From, typeRead: b.chosen.From, typeFailed: b.chosen.From,
+		typeBegun: b.chosen.From, typeHint: b.chosen.From, typeTaken: b.chosen.From, typeQueued: b.chosen.From, typeBusy: b.chosen.From, typeRead: b.chosen.From, typeFailed: b.chosen.From,
 		typeAnswer: answer, typeAnswerBody: answer,
 	}, nil)
 }

@@ -18,6 +18,7 @@ var few = filters.Sample(filters.SampleConfig{N: choice.Looked + 1}) // this nod
 // choose is the OUT-filter of offers and pushes: the chooser picks, and the
 // core is told before the event goes out.
 func (d *desk) choose(e *channel.Event, sinks []channel.Sink) []channel.Sink {
+	sinks = d.peerRules.filter(e, sinks)
 	if len(sinks) > choice.Looked+1 {
 		sinks = few(e, sinks)
 	}

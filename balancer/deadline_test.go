@@ -49,7 +49,7 @@ func TestDeadline(t *testing.T) {
 				cl := newCluster(t, 2, withDeadlines)
 				m := cl.members[0]
 				here := m.do(saying("/?ms=100000", c.fields...))
-				if here.Code != 504 || here.took != c.want || here.Header().Get("Retry-After") == "" {
+				if here.Code != 504 || here.took != c.want || here.Header().Get("Retry-After") != "" {
 					t.Errorf("here: %d after %v, want 504 after %v", here.Code, here.took, c.want)
 				}
 				local := m.fill(1, 40_000)

@@ -67,6 +67,17 @@ func (d deadlines) left(h http.Header) (least time.Duration, said bool) {
 	return least, said
 }
 
+// heeds says whether a field of that name, in any case, says how long a client
+// waits.
+func (d deadlines) heeds(name []byte) bool {
+	for i := range d {
+		if len(d[i].name) == len(name) && strings.EqualFold(d[i].name, string(name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // rewrite has h say how much of the time in from is left, after so much of it
 // has passed and with no more than most. What from does not say stays as it is
 // in h.

@@ -21,6 +21,9 @@ type desk struct {
 	wake    chan struct{} // one token: the next due time is earlier now
 	errands func([]errand)
 	rtt     func(peer channel.NodeID) time.Duration
+	turned  func() // isSick says something else now
+
+	peerRules rules // of an operator
 
 	mu      sync.Mutex
 	core    *policy.Core

@@ -12,7 +12,7 @@ import (
 // of a request of this node.
 type errand struct {
 	do     errandKind
-	effect policy.Effect    // offer
+	effect *policy.Effect   // offer
 	to     []channel.NodeID // withdraw, claim
 	number uint64           // withdraw, claim
 	epoch  uint32           // withdraw, claim
@@ -38,7 +38,8 @@ const (
 func addErrand(left []errand, e *policy.Effect) []errand {
 	switch e.Do {
 	case policy.DoSubmit:
-		return append(left, errand{do: toOffer, effect: *e})
+		effect := *e
+		return append(left, errand{do: toOffer, effect: &effect})
 	case policy.DoStart:
 		x := e.Request.Data.(*exchange)
 		x.guest, x.known = e.Request, true
@@ -85,7 +86,7 @@ func (b *Balancer) runErrands(all []errand) {
 	for i := range all {
 		switch e := &all[i]; e.do {
 		case toOffer:
-			b.offer(e.effect)
+			b.offer(*e.effect)
 		case toWithdraw:
 			b.withdraw(e)
 		case toClaim:

@@ -25,6 +25,7 @@ var (
 	faultBareLF      = &fault{http.StatusBadRequest, "a line ends with a bare LF; end each line with CR LF"}
 	faultBareCR      = &fault{http.StatusBadRequest, "a CR is not followed by LF; end each line with CR LF and send no CR elsewhere"}
 	faultStart       = &fault{http.StatusBadRequest, "the request line is malformed; send METHOD TARGET HTTP/1.1 with one space between each"}
+	faultTLS         = &fault{http.StatusBadRequest, "TLS came to a port that speaks plaintext; use http:// here"}
 	faultTarget      = &fault{http.StatusBadRequest, "the target is neither a path with whole %XX escapes nor http://host/path; send one of them"}
 	faultSlowHead    = &fault{http.StatusRequestTimeout, "the request's head did not come within 5 s; send it at once"}
 	faultSlowBody    = &fault{http.StatusRequestTimeout, "nothing of the request's body came for 15 s; send it without such pauses"}

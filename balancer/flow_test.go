@@ -155,3 +155,15 @@ func TestWindowFor(t *testing.T) {
 		}
 	}
 }
+
+func newInflow(window int, credit func(n int)) *inflow {
+	f := new(inflow)
+	f.open(window, credit)
+	return f
+}
+
+func newOutflow(credit int) *outflow {
+	o := new(outflow)
+	o.open(credit)
+	return o
+}

@@ -24,14 +24,14 @@ var errPeer = errors.New("the peer failed")
 
 // push sends the request to the peers that the OUT-filter picks for an order.
 func (b *Balancer) push(j *job, order policy.Effect) {
-	c, e := b.openCall(j, &order.Message)
-	if e == nil {
+	c, e, ok := b.openCall(j, &order.Message)
+	if !ok {
 		b.desk.nobody(order)
 		return
 	}
 	e.Deadline = time.Now().Add(order.Message.Left)
 	picked, err := b.desk.submit(c.id, order, func() error {
-		_, err := b.data.Submit(context.Background(), *e) // it does not wait
+		_, err := b.data.Submit(context.Background(), e) // it does not wait
 		return err
 	})
 	for _, node := range picked {
@@ -42,14 +42,14 @@ func (b *Balancer) push(j *job, order policy.Effect) {
 // grant sends the request to the peer that claimed it.
 func (b *Balancer) grant(j *job, order policy.Effect) {
 	to := channel.NodeID(order.To)
-	c, e := b.openCall(j, &order.Message)
-	if e == nil {
+	c, e, ok := b.openCall(j, &order.Message)
+	if !ok {
 		b.desk.unsent(j, to, c == nil)
 		return
 	}
 	e.Priority, e.Deadline = channel.Urgent, time.Now().Add(order.Message.Left)
 	b.calls.address(c.id, []channel.NodeID{to})
-	_, err := b.data.Submit(context.Background(), *e) // it does not wait
+	_, err := b.data.Submit(context.Background(), e) // it does not wait
 	b.calls.unaddress(c.id)
 	b.sent(j, to, err)
 }
@@ -65,20 +65,27 @@ func (b *Balancer) sent(j *job, to channel.NodeID, err error) {
 }
 
 // openCall is the call of a try, which is a new one or goes on, with the event
-// that has the request. There is no event when no peer can have it, and no call
-// when there are no calls any more.
-func (b *Balancer) openCall(j *job, m *policy.Message) (*call, *channel.Event) {
+// that has the request. It reports false when no peer can have it; there is no
+// call when there are no calls any more.
+func (b *Balancer) openCall(j *job, m *policy.Message) (*call, channel.Event, bool) {
 	b.endOther(j, m.Epoch)
 	if j.call == nil {
-		c := &call{id: b.data.NextID(), number: m.ID, epoch: m.Epoch, out: newOutflow(0), upload: newUpload(j.payload.rest, j.payload.length, j.r)}
-		c.in = newInflow(windowFor(b.calls.len()), func(n int) {
+		c := &call{id: b.data.NextID(), number: m.ID, epoch: m.Epoch}
+		if c.light = j.lane != nil; c.light {
+			c.bare = j.lane.work.head.method == http.MethodHead
+		} else {
+			c.upload, c.upgrade = newUpload(j.payload.rest, j.payload.length, j.r), upgradeOf(j.r)
+		}
+		c.in, c.out = &c.flows.in, &c.flows.out
+		c.in.open(windowFor(b.calls.len()), func(n int) {
 			_ = b.give(j.r.Context(), channel.Event{Type: typeCredit, Re: c.id, Body: packAmount(n)}) // else the peer is out of reach
 		})
+		c.out.open(0)
 		if c.most = maxParts; b.cfg.Policy.Mode > policy.Stay {
 			c.most = moreParts
 		}
 		if !b.calls.add(c) {
-			return nil, nil
+			return nil, channel.Event{}, false
 		}
 		b.first.Open(c.id)
 		j.call = c
@@ -86,19 +93,18 @@ func (b *Balancer) openCall(j *job, m *policy.Message) (*call, *channel.Event) {
 	body, err := b.requestBody(j, m)
 	if err != nil {
 		j.trouble = err.Error()
-		return j.call, nil
+		return j.call, channel.Event{}, false
 	}
-	return j.call, &channel.Event{ID: j.call.id, Type: typeRequest, Re: b.requestID(m.ID), Body: body}
+	return j.call, channel.Event{ID: j.call.id, Type: typeRequest, Re: b.requestID(m.ID), Body: body}, true
 }
 
 // requestBody packs the request as an event's body.
 func (b *Balancer) requestBody(j *job, m *policy.Message) ([]byte, error) {
-	head := requestHead{
-		Method: j.r.Method, Target: j.target, Host: j.r.Host,
-		Length: j.payload.length, Window: int64(j.call.in.window),
-		Epoch: int64(m.Epoch), Age: m.Age.Microseconds(), MaxWait: m.MaxWait.Microseconds(),
-		Claimed: m.Kind == policy.Grant, Class: int64(m.Class), Offered: m.Kind == policy.Offer, Tied: m.Tied,
+	if j.lane != nil {
+		return j.lane.packRequest(headFor(j, m))
 	}
+	head := headFor(j, m)
+	head.Method, head.Target, head.Host = j.r.Method, j.target, j.r.Host
 	for name := range j.r.Trailer {
 		if trailerField(name) {
 			head.Trailer = append(head.Trailer, name)
@@ -116,7 +122,17 @@ func (b *Balancer) requestBody(j *job, m *policy.Message) ([]byte, error) {
 	if head.Fields, err = appendFields(nil, j.header); err != nil {
 		return nil, err
 	}
-	return packMessage(head, first)
+	return packMessage(&head, first)
+}
+
+// headFor is what the head of a request says of the try.
+func headFor(j *job, m *policy.Message) requestHead {
+	return requestHead{
+		Length: j.payload.length, Window: int64(j.call.in.window),
+		Epoch: int64(m.Epoch), Age: m.Age.Microseconds(), MaxWait: m.MaxWait.Microseconds(),
+		Claimed: m.Kind == policy.Grant, Class: int64(m.Class), Offered: m.Kind == policy.Offer, Tied: m.Tied,
+		Upgrade: j.call.upgrade,
+	}
 }
 
 // hear takes what is new of the peers that have the request.
@@ -125,6 +141,8 @@ func (b *Balancer) hear(j *job, n news) {
 	switch n.typ {
 	case typeTaken:
 		b.startUpload(c, n, j)
+	case typeHint:
+		b.passHints(j, c)
 	case typeAnswer:
 		if b.desk.answered(j, n.from, c.epoch) {
 			b.stopHere(j)
@@ -162,10 +180,10 @@ func (b *Balancer) recall(j *job, order policy.Effect) {
 // takes, unless the client says how long it waits or the peer's web server does
 // not read on, and then the peer's web server has its time to answer.
 func (b *Balancer) startUpload(c *call, n news, j *job) {
-	c.out.add(n.window)
 	if c.uploading || j.payload.fits() {
 		return
 	}
+	c.out.add(n.window)
 	body := c.upload
 	c.uploading = true
 	if j.payload.kept() {
@@ -220,9 +238,16 @@ func (b *Balancer) endUpload(j *job, c *call) {
 func (b *Balancer) answer(j *job, c *call, n news) {
 	j.route, j.over = RouteForwarded, true
 	b.sayCancel(c, b.calls.losers(c))
+	if n.header == nil {
+		n.unfold(c)
+	}
 	stop := context.AfterFunc(j.r.Context(), func() { c.in.fail(context.Cause(j.r.Context())) })
 	defer stop()
 	b.describeAnswer(j, n)
+	if n.head.Status == http.StatusSwitchingProtocols {
+		b.socket(j, c, n)
+		return
+	}
 	if c.uploading || !j.payload.kept() {
 		c.upload.answered(&j.w, j.r, n.header)
 	}
@@ -243,8 +268,15 @@ func (b *Balancer) describeAnswer(j *job, n news) {
 		n.header["Trailer"] = slices.Clone(n.head.Trailer)
 	}
 	ours := j.w.Header()
-	ours["Proxy-Status"] = []string{pseudonym(b.cfg.Name) + "; next-hop=" + quoted(cmp.Or(n.peer, "peer")) + "; details=\"overflow\""}
+	ours["Proxy-Status"] = []string{string(b.appendOverflowed(nil, n.peer))}
 	ours["Server-Timing"] = with(ours["Server-Timing"], timing("peer", time.Since(j.start)))
+}
+
+// appendOverflowed appends Proxy-Status of what a peer has answered.
+func (b *Balancer) appendOverflowed(p []byte, peer string) []byte {
+	p = append(append(p, b.rewriter.by...), "; next-hop="...)
+	p = appendQuoted(p, cmp.Or(peer, "peer"))
+	return append(p, "; details=\"overflow\""...)
 }
 
 // lostPeer notes that a peer may have begun a request and has no answer, and

@@ -21,7 +21,7 @@ import (
 // benchPair is two nodes linked over TCP on loopback, with balancers. The
 // first has no web server, so that it forwards everything; the second serves
 // from web.
-func benchPair(b *testing.B, web string) (first, second *Balancer) {
+func benchPair(b testing.TB, web string) (first, second *Balancer) {
 	ids := []channel.NodeID{1, 2}
 	var (
 		all       sync.WaitGroup
@@ -57,7 +57,8 @@ func benchPair(b *testing.B, web string) (first, second *Balancer) {
 	for i, node := range nodes {
 		cfg := Config{
 			Name: []string{"a", "b"}[i], Upstream: "http://" + web, Data: chans[i], RTT: pools[i].RTT,
-			Policy: policy.Config{Places: 64, Hard: 64, Queue: 64, ShedAge: time.Second},
+			Policy:  policy.Config{Places: 64, Hard: 64, Queue: 64, ShedAge: time.Second},
+			Silence: 10 * time.Second, // a busy machine is not a peer that is lost
 		}
 		if i == 0 {
 			cfg.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("there is none") }
@@ -74,7 +75,28 @@ func benchPair(b *testing.B, web string) (first, second *Balancer) {
 			}
 		})
 	}
+	awaitPeers(b, balancers...)
 	return balancers[0], balancers[1]
+}
+
+// awaitPeers waits until each of all knows all the others: a node whose Run has
+// not come so far asks nobody, and serves nobody.
+func awaitPeers(t testing.TB, all ...*Balancer) {
+	t.Helper()
+	for _, b := range all {
+		for end := time.Now().Add(10 * time.Second); b.desk.knows() < len(all)-1; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s does not know its peers", b.cfg.Name)
+			}
+		}
+	}
+}
+
+// knows is how many peers there are.
+func (d *desk) knows() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.present)
 }
 
 // BenchmarkForward sends the same requests to the node that forwards them and
@@ -122,16 +144,20 @@ func BenchmarkForward(b *testing.B) {
 }
 
 // BenchmarkServeForward counts what one request allocates in both agents,
-// their servers, the transport and the raw ends; local is the second agent
-// alone.
+// their servers, the transport and the raw ends, by the lane and by net/http;
+// local is the second agent alone.
 func BenchmarkServeForward(b *testing.B) {
 	a, peer := benchPair(b, benchUpstream(b))
 	for _, p := range []struct {
-		name    string
-		handler *Balancer
-	}{{"forward", a}, {"local", peer}} {
+		name  string
+		serve func(b *testing.B) string
+	}{
+		{"lane", func(b *testing.B) string { return benchLane(b, a) }},
+		{"forward", func(b *testing.B) string { return benchServer(b, a) }},
+		{"local", func(b *testing.B) string { return benchServer(b, peer) }},
+	} {
 		b.Run(p.name, func(b *testing.B) {
-			c := newBenchClient(b, benchServer(b, p.handler), 1)
+			c := newBenchClient(b, p.serve(b), 1)
 			c.send(10)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -53,6 +53,8 @@ type framing struct {
 	codings   int
 	hosts     int
 	remaining uint64 // of the body or the chunk
+
+	marks *marks // where the parts of a head are noted; nil: nowhere
 }
 
 // follow takes the next bytes of a connection. It returns how many of them come
@@ -68,6 +70,30 @@ func (f *framing) follow(p []byte) int {
 		return i
 	}
 	return len(p)
+}
+
+// followHead is follow up to the end of a head; it reports whether that is
+// there.
+func (f *framing) followHead(p []byte) (n int, whole bool) {
+	for n < len(p) && f.fault == nil {
+		n += f.step(p[n:])
+		if f.inBody || f.place == atStart && !f.blank {
+			return n, f.fault == nil
+		}
+	}
+	return n, false
+}
+
+// faulty says whether the body that begins with p is at fault there already, if
+// it comes in chunks.
+func (f *framing) faulty(p []byte) bool {
+	if f.codings == 0 {
+		return false
+	}
+	ahead := *f
+	ahead.marks = nil
+	ahead.follow(p)
+	return ahead.fault != nil && ahead.heads == f.heads
 }
 
 // step takes at least one byte, or none and sets fault.

@@ -88,7 +88,7 @@ var badStreams = []struct {
 	{"other version", "GET / HTTP/1.2\r\n" + hostLine + "\r\n", 1, faultVersion},
 	{"long version", "GET / HTTP/1.1000000000000000000000000\r\n" + hostLine + "\r\n", 1, faultVersion},
 	{"half a preface", "PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n" + hostLine + "\r\n", 1, faultVersion},
-	{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01", 1, faultStart},
+	{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01", 1, faultTLS},
 	{"space before the colon", "GET / HTTP/1.1\r\nHost : web\r\n\r\n", 1, faultSpace},
 	{"no colon", "GET / HTTP/1.1\r\n" + hostLine + "X\r\n\r\n", 1, faultName},
 	{"empty name", "GET / HTTP/1.1\r\n" + hostLine + ": x\r\n\r\n", 1, faultName},

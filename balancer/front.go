@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"kecho/balancer/policy"
@@ -35,10 +36,14 @@ type job struct {
 	settled bool   // the core is done with it
 	// repeated says that it was logged that it is begun again.
 	repeated bool
-	call     *call // the try that peers have; nil: none has it
-	here     *here // what the web server does beside; nil: nothing
-	ctx      context.Context
-	release  func() // ends ctx
+	// brief says that it had a place here at once and was over with it: nobody
+	// else knows of it.
+	brief   bool
+	call    *call     // the try that peers have; nil: none has it
+	lane    *laneConn // whose buffer the request is in, and w and r are not there; nil: they are
+	here    *here     // what the web server does beside; nil: nothing
+	ctx     context.Context
+	release func() // ends ctx
 
 	request policy.Request  // guarded by desk.mu
 	orders  []policy.Effect // guarded by desk.mu
@@ -46,6 +51,18 @@ type job struct {
 	told    chan struct{}   // one token: there are orders; nil: nobody waits for one; guarded by desk.mu
 	asked   bool            // it was to go to peers; guarded by desk.mu
 	given   bool            // it went, or it is known that none took it; guarded by desk.mu
+}
+
+// jobs are free, as new ones are but for room for orders.
+var jobs = sync.Pool{New: func() any { return new(job) }}
+
+// end is the last that is done for a request.
+func (b *Balancer) end(j *job) {
+	b.observe(j)
+	if j.brief {
+		*j = job{orders: j.orders[:0]}
+		jobs.Put(j)
+	}
 }
 
 // recorder is the client's ResponseWriter; it knows whether and what it was
@@ -77,10 +94,21 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // that breaks off after its head ends with http.ErrAbortHandler, which closes
 // the client's connection: the only way to say that it is not whole.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	j := &job{w: recorder{ResponseWriter: w}, r: r, start: time.Now(), route: RouteRejected}
-	defer b.observe(j)
+	if name, values := b.announces(); values != nil {
+		w.Header()[name] = values
+	}
+	if b.cfg.Handler != nil && b.serveAtOnce(w, r) {
+		return
+	}
+	j := jobs.Get().(*job)
+	j.w.ResponseWriter, j.r, j.start, j.route = w, r, time.Now(), RouteRejected
+	defer b.end(j)
+	if !begun(w, r) {
+		b.count.abandoned.Add(1)
+		panic(http.ErrAbortHandler)
+	}
 	if status, reason, refused := refusal(r); refused {
-		refuse(&j.w, status, 0, reason)
+		b.refuseFaulty(j, status, reason)
 		return
 	}
 	if r.Method == http.MethodConnect {
@@ -94,6 +122,10 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	j.looped = seen > 0
 	j.target = targetOf(r)
+	if isWebsocket(r) && b.upstream.origin.HTTP2 {
+		refuse(&j.w, http.StatusNotImplemented, 0, "the web server speaks HTTP/2, where no websocket goes; give its agent an --upstream of HTTP/1.1")
+		return
+	}
 	if err := validRequestLine(&outgoing{method: r.Method, target: j.target, host: r.Host, header: r.Header}); err != nil {
 		refuse(&j.w, http.StatusBadRequest, 0, err.Error()) // here, or each peer would fail with it
 		return
@@ -103,13 +135,10 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		j.promised = j.start.Add(left)
 		j.deadline = earlier(j.deadline, j.promised)
 	}
-	j.header = b.rewriter.outbound(r)
-	w.Header()["Via"] = []string{b.rewriter.via(1, 1)}
-	r.Header["X-Request-Id"] = j.header["X-Request-Id"] // a second try keeps it
-	w.Header()["X-Request-Id"] = j.header["X-Request-Id"]
+	b.introduce(j)
 	j.payload = payload{rest: patientBody(w, r), length: r.ContentLength, budget: &b.replay}
 	defer j.payload.release()
-	movable := b.data != nil && !j.looped && !isWebsocket(r)
+	movable := b.data != nil && !j.looped
 	if movable && (isRepeatable(r) || r.Header["Expect"] == nil) {
 		if err := j.keep(); err != nil { // before it has a place, so that a slow client holds none
 			b.giveUp(j, err)
@@ -122,6 +151,16 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b.register(j, movable)
 	b.carry(j)
+}
+
+// introduce makes the fields that go out with the request, and those of its
+// answer that are this node's.
+func (b *Balancer) introduce(j *job) {
+	j.header = b.rewriter.outbound(j.r)
+	ours := j.w.Header()
+	ours["Via"] = b.rewriter.ours
+	j.r.Header["X-Request-Id"] = j.header["X-Request-Id"] // a second try keeps it
+	ours["X-Request-Id"] = j.header["X-Request-Id"]
 }
 
 // maxLight is how large a body may be that travels with an offer.
@@ -138,16 +177,39 @@ func (b *Balancer) register(j *job, movable bool) {
 		Light: whole && len(j.payload.whole) <= maxLight,
 		Bytes: int64(len(j.payload.whole)) + headBytes, Timeout: time.Until(j.deadline), Data: j,
 	}
+	b.rank(j, j.r.Header["Priority"])
+}
+
+// rank says how urgent a request is, by its Priority fields, and gives it a
+// number.
+func (b *Balancer) rank(j *job, priority []string) {
 	if !b.cfg.IgnorePriority {
-		j.request.Class = urgencyOf(j.r.Header)
+		j.request.Class = urgencyOf(priority)
 	}
 	if b.data != nil {
 		j.request.Number = b.data.NextID().Seq
 	}
 }
 
+// announces is the field that every answer to a client has, if there is one.
+func (b *Balancer) announces() (name string, values []string) {
+	if b.cfg.Announce == nil {
+		return "", nil
+	}
+	return b.cfg.Announce()
+}
+
 func (b *Balancer) refuseLoop(j *job) {
 	refuse(&j.w, http.StatusLoopDetected, 0, "the request came through this agent before: the web server behind it sends requests back; correct its --upstream")
+}
+
+// refuseFaulty answers what is malformed. A client that speaks TLS cannot read
+// that, so the log has it.
+func (b *Balancer) refuseFaulty(j *job, status int, reason string) {
+	if reason == faultTLS.reason {
+		b.lines.encrypted.log(b.log, slog.LevelWarn, "a client speaks TLS to --listen, which is plaintext: it is to use http://, or this agent needs --tls-cert and --tls-key", "address", j.r.RemoteAddr)
+	}
+	refuse(&j.w, status, 0, reason)
 }
 
 // fail answers that nobody could serve the request.
@@ -159,8 +221,6 @@ func (b *Balancer) fail(j *job) {
 		message = "the server that worked on the request was lost, and no other could take it"
 	case j.lost:
 		message = "the server that worked on the request was lost, and it may not be repeated"
-	case isWebsocket(j.r):
-		message = "the web server cannot be reached, and a websocket is not taken to peers"
 	}
 	b.lines.unserved.log(b.log, slog.LevelWarn, "a request was not served", "method", j.r.Method, "why", cmp.Or(j.trouble, message))
 	refuse(&j.w, http.StatusBadGateway, 0, message)
@@ -175,7 +235,7 @@ func (b *Balancer) giveUp(j *job, err error) {
 		refuse(&j.w, fault.status, 0, fault.reason)
 	case errors.Is(err, errTimeout):
 		b.count.timeouts.Add(1)
-		refuse(&j.w, http.StatusGatewayTimeout, b.retryAfter(0), "no server had time for the request")
+		refuse(&j.w, http.StatusGatewayTimeout, 0, "no server had time for the request") // with as little time again it would be as late
 	case errors.Is(err, errUpload) && j.r.Context().Err() == nil:
 		refuse(&j.w, http.StatusBadRequest, 0, "the request's body broke off or is malformed")
 	case errors.Is(err, errStopped):
@@ -225,6 +285,10 @@ func (j *job) keep() error {
 	began := time.Now()
 	err := j.payload.keep()
 	j.deadline = earlier(j.deadline.Add(time.Since(began)), j.promised)
+	if j.payload.kept() { // its client was asked for it already
+		delete(j.r.Header, "Expect")
+		delete(j.header, "Expect")
+	}
 	return err
 }
 
@@ -264,11 +328,16 @@ func (j *job) answerBy() time.Time {
 }
 
 // isRepeatable says whether a request may be sent to a second server after it
-// was begun by a first.
+// was begun by a first. A websocket is a conversation, whatever its method.
 func isRepeatable(r *http.Request) bool {
-	switch r.Method {
+	return !isWebsocket(r) && (idempotent(r.Method) || r.Header.Get("Idempotency-Key") != "")
+}
+
+// idempotent says whether a method is (RFC 9110 §9.2.2).
+func idempotent(method string) bool {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
 		return true
 	}
-	return r.Header.Get("Idempotency-Key") != ""
+	return false
 }

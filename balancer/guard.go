@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"kecho/balancer/clients"
 )
 
 // Guard wraps a listener of clients, plaintext where certificate is nil, so
@@ -19,12 +20,13 @@ import (
 //
 // It must be the outermost wrapper, with
 //
-//	http.Server{ConnContext: GuardContext, DisableGeneralOptionsHandler: true, ...}
+//	http.Server{ConnContext: GuardContext, ConnState: GuardState, DisableGeneralOptionsHandler: true, ...}
 //
 // so that each request head reaches the handler, which calls refusal once for
 // each, and with Protocols that have UnencryptedHTTP2: net/http does not see
 // that there is TLS, which is spoken here. A connection that begins with the
-// HTTP/2 preface is not looked at.
+// HTTP/2 preface is followed
+// for floods only, beside http.Server.HTTP2 as HTTP2 gives it.
 func Guard(l net.Listener, certificate *Certificate) net.Listener {
 	g := &guardedListener{Listener: l}
 	if certificate != nil {
@@ -48,14 +50,41 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 	return newGuarded(conn, l.tls), nil
 }
 
+// GuardState tells a connection's guard when nothing is being served on it any
+// more; it is for http.Server.ConnState.
+func GuardState(c net.Conn, state http.ConnState) {
+	if g, ok := c.(*guarded); ok && state == http.StateIdle {
+		g.client.End()
+	}
+}
+
+// begun says that r, which has come whole, may be served. It may not where its
+// connection was closed meanwhile, to make room for others'. Where the lane that
+// the connection came from drains, w says that it ends.
+func begun(w http.ResponseWriter, r *http.Request) bool {
+	g, _ := r.Context().Value(guardKey{}).(*guarded)
+	if g == nil {
+		return true
+	}
+	if g.lane != nil && g.lane.draining() {
+		w.Header().Set("Connection", "close")
+	}
+	return g.client.Begin()
+}
+
 // newGuarded guards conn, on which TLS is spoken if there is a configuration.
 func newGuarded(conn net.Conn, conf *tls.Config) *guarded {
-	g := &guarded{pace: &paced{Conn: conn}}
-	g.Conn = g.pace
+	pace := &paced{Conn: conn}
 	if conf != nil {
-		g.Conn = tls.Server(g.pace, conf)
+		return guardedOn(tls.Server(pace, conf), pace, clients.Of(conn))
 	}
-	return g
+	return guardedOn(pace, pace, clients.Of(conn))
+}
+
+// guardedOn guards conn, which is pace or TLS on it.
+func guardedOn(conn net.Conn, pace *paced, client *clients.Conn) *guarded {
+	_, over := conn.(*tls.Conn)
+	return &guarded{Conn: &unhurried{Conn: conn}, encrypted: over, pace: pace, client: client}
 }
 
 type guardKey struct{}
@@ -80,9 +109,15 @@ func refusal(r *http.Request) (status int, reason string, refused bool) {
 		return 0, "", false
 	}
 	if r.ProtoMajor >= 2 && r.Method != "PRI" {
+		if f := oversized(r); f != nil {
+			return f.status, f.reason, true
+		}
 		return 0, "", false
 	}
 	served := g.served.Add(1)
+	if served == 1 {
+		g.arrive()
+	}
 	if v := g.verdict.Load(); v != nil && served >= v.head {
 		return v.status, v.reason, true
 	}
@@ -113,8 +148,11 @@ func faultOf(r *http.Request, err error) *fault {
 // its place it gets the substitute, which the handler refuses in our words.
 type guarded struct {
 	net.Conn
+	encrypted bool
+	vigil     vigil
 	// Owned by Read, which net/http never calls twice at once.
 	framing framing
+	before  []byte // what was read of the connection before it was guarded
 	held    []byte // of a head that is not whole
 	ready   []byte // to be handed on before anything else
 	broken  bool   // a body is at fault: nothing more comes
@@ -125,7 +163,19 @@ type guarded struct {
 	released atomic.Bool
 	closing  atomic.Bool
 	reading  readDeadline
-	pace     *paced // what Conn writes to
+	pace     *paced                // what Conn writes to
+	client   *clients.Conn         // nil: nobody counts it
+	flood    atomic.Pointer[flood] // nil: it is no HTTP/2
+	lane     *Lane                 // where it comes from; nil: from none
+	arrived  atomic.Bool           // net/http's server has begun with it
+}
+
+// arrive tells the lane that the server would let its first request be answered
+// if it were shut down now, or that it has closed it.
+func (g *guarded) arrive() {
+	if g.lane != nil && g.arrived.CompareAndSwap(false, true) {
+		g.lane.wg.Done()
+	}
 }
 
 // verdict refuses the head-th request of a connection and all after it.
@@ -155,13 +205,27 @@ func (g *guarded) Read(p []byte) (int, error) {
 		case g.broken:
 			return 0, g.framing.fault
 		case g.framing.done || g.released.Load():
-			return g.Conn.Read(p)
+			return g.readOn(p)
 		default:
+			if len(p) == 1 && !g.framing.inBody { // only net/http's watch over its client reads so
+				g.vigil.keep()
+			}
 			if n, err := g.take(p); n > 0 || err != nil {
 				return n, err
 			}
 		}
 	}
+}
+
+// readOn reads what is not followed as HTTP/1.
+func (g *guarded) readOn(p []byte) (int, error) {
+	n, err := g.read(p)
+	if f := g.flood.Load(); f != nil {
+		if why := f.received(p[:n]); why != "" {
+			return 0, g.flooded(f, why)
+		}
+	}
+	return n, err
 }
 
 // take reads once, into p unless something is held, and returns how much of p
@@ -175,7 +239,7 @@ func (g *guarded) take(p []byte) (int, error) {
 	} else if g.awaitsBody() {
 		g.reading.forBody(g.Conn)
 	}
-	n, err := g.Conn.Read(p)
+	n, err := g.read(p)
 	if n == 0 {
 		return 0, g.failed(err)
 	}
@@ -195,6 +259,16 @@ func (g *guarded) take(p []byte) (int, error) {
 	return 0, nil
 }
 
+// read reads what the connection has next.
+func (g *guarded) read(p []byte) (int, error) {
+	if len(g.before) == 0 {
+		return g.Conn.Read(p)
+	}
+	n := copy(p, g.before)
+	g.before = g.before[n:]
+	return n, nil
+}
+
 // awaitsBody says whether the next bytes are of the body that is being served.
 func (g *guarded) awaitsBody() bool {
 	return g.framing.inBody && g.served.Load() == g.framing.heads
@@ -205,6 +279,13 @@ func (g *guarded) awaitsBody() bool {
 func (g *guarded) pass(p []byte, good int) int {
 	f := &g.framing
 	switch {
+	case f.fault == nil && f.seen == len(preface):
+		flood := &flood{begun: time.Now()}
+		flood.received(p[len(preface):])
+		g.flood.Store(flood)
+		g.arrive()
+		g.reading.headOver()
+		return len(p)
 	case f.fault == nil:
 		whole := len(p) - f.unfinished()
 		if whole < len(p) {
@@ -247,6 +328,8 @@ func (g *guarded) failed(err error) error {
 	case len(g.held) > 0 && !isTimeout(err): // half a head: net/http knows what to do
 		g.ready, g.held = g.held, nil
 		return nil
+	case g.framing.fault == nil && answerPlaintext(err):
+		g.fail(faultPlain) // it is read no more
 	}
 	return err
 }
@@ -254,25 +337,25 @@ func (g *guarded) failed(err error) error {
 // fail ends the following with a fault that is not the framing's.
 func (g *guarded) fail(f *fault) { g.framing.fault, g.framing.done = f, true }
 
-// Close implements net.Conn. A client that was refused gets a moment to see why:
-// bytes of its that nobody has read would reset the connection, and with it the
-// answer.
+// Close implements net.Conn. A client that was refused gets a moment to see why.
 func (g *guarded) Close() error {
+	g.arrive()
 	if g.verdict.Load() != nil && g.closing.CompareAndSwap(false, true) {
-		_ = g.CloseWrite() // whatever fails, the connection is closed below
-		_ = g.Conn.SetReadDeadline(time.Now().Add(lingerFor / 2))
-		_, _ = io.Copy(io.Discard, g.Conn)
+		linger(g.Conn)
 	}
+	g.vigil.end()
 	return g.Conn.Close()
 }
 
 // SetReadDeadline implements net.Conn for net/http and handlers.
 func (g *guarded) SetReadDeadline(t time.Time) error {
+	defer g.vigil.hurry(t) // not before: the read that follows must find the deadline
 	return g.reading.set(t, g.Conn.SetReadDeadline)
 }
 
 // SetDeadline implements net.Conn for net/http and handlers.
 func (g *guarded) SetDeadline(t time.Time) error {
+	defer g.vigil.hurry(t)
 	return g.reading.set(t, g.Conn.SetDeadline)
 }
 
@@ -289,13 +372,13 @@ func (g *guarded) CloseWrite() error {
 func (g *guarded) release() {
 	g.released.Store(true)
 	g.pace.released.Store(true)
+	_ = g.SetWriteDeadline(time.Time{}) // an error ends what is written too
 }
 
 // encrypted says whether r came over TLS, as far as this node saw.
 func encrypted(r *http.Request) bool {
 	if g, _ := r.Context().Value(guardKey{}).(*guarded); g != nil {
-		_, over := g.Conn.(*tls.Conn)
-		return over
+		return g.encrypted
 	}
 	return r.TLS != nil
 }

@@ -30,7 +30,7 @@ func newH2(cfg upstreamConfig, encrypted bool, dial func(context.Context) (net.C
 	c := &h2Client{scheme: "http", transport: &http.Transport{
 		DisableCompression:     true, // the client's Accept-Encoding is the only one
 		Protocols:              new(http.Protocols),
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        cmp.Or(cfg.KeepAlive.Timeout, 90*time.Second),
 		ResponseHeaderTimeout:  cfg.HeaderTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 		// A connection that is lost without a word is found out by a ping.

@@ -11,7 +11,7 @@ import (
 // may stand before it (RFC 9112 §2.2).
 func (f *framing) takeStart(c byte) int {
 	if !f.blank {
-		*f = framing{heads: f.heads + 1, place: atStart}
+		*f = framing{heads: f.heads + 1, place: atStart, marks: f.marks}
 	}
 	if c == '\r' && !f.blank {
 		f.blank = true
@@ -22,6 +22,8 @@ func (f *framing) takeStart(c byte) int {
 	switch {
 	case c == '\n':
 		f.fault = faultBareLF
+	case c == 0x16: // the type of a handshake's record
+		f.fault = faultTLS
 	case !tokenByte[c]:
 		f.fault = faultStart
 	default:
@@ -44,12 +46,18 @@ func (f *framing) takeRequestLine(p []byte) int {
 		case c == ' ' && f.place == inMethod:
 			f.place, f.form, f.tunnel = inTarget, 0, f.is("CONNECT")
 			f.textLen = 0
+			if f.marks != nil {
+				f.marks.method.to, f.marks.target.from = int32(f.size+i), int32(f.size+i+1)
+			}
 		case c == ' ' && f.place == inTarget && f.form != 0:
 			if !f.isTarget() {
 				f.fault = faultTarget
 				return i
 			}
 			f.place, f.textLen = inVersion, 0
+			if f.marks != nil {
+				f.marks.target.to = int32(f.size + i)
+			}
 		case c <= ' ', c == 0x7f, f.place == inMethod && !tokenByte[c]:
 			f.fault = faultStart
 			return i
@@ -129,6 +137,7 @@ func (f *framing) takeFieldStart(c byte) int {
 		f.fields++
 		f.textLen = 0
 		f.place = inName
+		f.noteField()
 		return f.takeName([]byte{c})
 	}
 	return 0
@@ -138,6 +147,7 @@ func (f *framing) takeName(p []byte) int {
 	for i, c := range p {
 		switch {
 		case c == ':':
+			f.noteName(i)
 			f.nameOver()
 			return i + 1
 		case tokenByte[c]:
@@ -203,6 +213,7 @@ func (f *framing) takeValue(p []byte) int {
 		f.fault = faultBareLF
 		return end
 	}
+	f.noteValue(cr)
 	f.place, f.ending = atLF, inValue // atLF refuses whatever else follows
 	return cr + 1
 }
@@ -212,6 +223,7 @@ func (f *framing) takeWatched(p []byte) int {
 	for i, c := range p {
 		switch c {
 		case '\r':
+			f.noteValue(i)
 			f.place, f.ending = atLF, inWatched
 			return i + 1
 		case '\n':

@@ -11,25 +11,12 @@ import (
 	"time"
 )
 
-// hopByHop are the fields that belong to one connection (RFC 9110 §7.6.1, and
-// those of RFC 2616 that old programs still send).
-var hopByHop = map[string]bool{
-	"Connection":          true,
-	"Proxy-Connection":    true,
-	"Keep-Alive":          true,
-	"Proxy-Authenticate":  true,
-	"Proxy-Authorization": true,
-	"Te":                  true,
-	"Trailer":             true,
-	"Transfer-Encoding":   true,
-	"Upgrade":             true,
-	"Http2-Settings":      true,
-}
-
 // rewriter makes the fields that this node sends on from those that a client
 // sent. Its methods may be called by many goroutines at once.
 type rewriter struct {
-	via11, via10, via2 string         // how this node calls itself in Via
+	by                 string         // how this node calls itself
+	via11, via10, via2 string         // and in Via
+	ours               []string       // Via of an answer; not to be written into
 	trusted            []netip.Prefix // whose X-Forwarded-* and Forwarded are believed
 }
 
@@ -37,7 +24,8 @@ type rewriter struct {
 // about whom it speaks for is believed only when its address is in trusted.
 func newRewriter(name string, trusted []netip.Prefix) *rewriter {
 	by := pseudonym(name)
-	return &rewriter{via11: "1.1 " + by, via10: "1.0 " + by, via2: "2 " + by, trusted: trusted}
+	via := "1.1 " + by
+	return &rewriter{by: by, via11: via, via10: "1.0 " + by, via2: "2 " + by, ours: []string{via}, trusted: trusted}
 }
 
 // pseudonym is what stands for the node called name in Via: a token, so
@@ -115,10 +103,7 @@ func (h *rewriter) believes(remote string) bool {
 // believed, its words stand before ours; otherwise they are gone already. room
 // is three strings for the values.
 func addForwarded(out http.Header, r *http.Request, believed bool, room []string) {
-	client, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		client = r.RemoteAddr
-	}
+	client := hostOf(r.RemoteAddr)
 	proto := "http"
 	if encrypted(r) {
 		proto = "https"
@@ -136,6 +121,15 @@ func addForwarded(out http.Header, r *http.Request, believed bool, room []string
 		client = strings.Join(before, ", ") + ", " + client
 	}
 	out["X-Forwarded-For"] = single(room[2:], client)
+}
+
+// hostOf is the host of an address that may have a port.
+func hostOf(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
 }
 
 // single is a field's only value, in the first place of room.
@@ -221,8 +215,14 @@ func saneID(id string) bool {
 	return true
 }
 
-// newRequestID is a UUID of version 7 (RFC 9562): it sorts by time.
+// newRequestID is newUUID as a string.
 func newRequestID() string {
+	text := newUUID()
+	return string(text[:])
+}
+
+// newUUID is a UUID of version 7 (RFC 9562): it sorts by time.
+func newUUID() (text [36]byte) {
 	var id [16]byte
 	rand.Read(id[6:]) // never fails: crypto/rand ends the process instead
 	ms := time.Now().UnixMilli()
@@ -231,12 +231,11 @@ func newRequestID() string {
 	}
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
-	var text [36]byte
 	hex.Encode(text[0:8], id[0:4])
 	hex.Encode(text[9:13], id[4:6])
 	hex.Encode(text[14:18], id[6:8])
 	hex.Encode(text[19:23], id[8:10])
 	hex.Encode(text[24:36], id[10:16])
 	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text[:])
+	return text
 }

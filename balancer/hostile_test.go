@@ -136,10 +136,11 @@ func TestOwnerAndBadPeer(t *testing.T) {
 				if got := <-res; got != c.code {
 					t.Errorf("%d, want %d", got, c.code)
 				}
+				synctest.Wait() // a body that makes no sense breaks the answer off just before it is counted
 				if n := m.Stats().Malformed; n < c.malformed {
 					t.Errorf("%d malformed events were counted, want %d", n, c.malformed)
 				}
-				if synctest.Wait(); c.malformed > 0 {
+				if c.malformed > 0 {
 					if last := p.events.Events(); last[len(last)-1].Type != typeCancel || last[len(last)-1].Re != asked.ID {
 						t.Errorf("the peer was not told that its part is over: %v last", last[len(last)-1].Type)
 					}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"kecho/balancer/policy"
 	"kecho/channel"
@@ -27,6 +28,12 @@ func (b *Balancer) onTaken(e *channel.Event) {
 	b.word(c, e, policy.Started)
 	if b.calls.took(c, e.ID.Source) {
 		c.tell(news{typ: typeTaken, from: e.ID.Source, window: window})
+	}
+}
+
+func (b *Balancer) onBegun(e *channel.Event) {
+	if c := b.calls.hear(e.Re, e.ID.Source); c != nil {
+		b.word(c, e, policy.Started)
 	}
 }
 
@@ -71,7 +78,11 @@ func (b *Balancer) onAnswer(e *channel.Event) {
 	b.desk.hear(e.ID.Source, e.From)
 	n := news{typ: typeAnswer, from: e.ID.Source, head: new(answerHead)}
 	n.peer, _ = filters.Name.In(e.From)
-	first, err := n.unpack(e.Body)
+	var first []byte
+	var err error
+	if !c.light || !b.unpackAnswerBytes(&n, e.Body, c.bare) {
+		first, err = n.unpack(e.Body, c.upgrade)
+	}
 	if err == nil && !b.calls.won(c, e.ID.Source) {
 		err = errPartOver
 	}
@@ -80,19 +91,28 @@ func (b *Balancer) onAnswer(e *channel.Event) {
 		b.malformed(c, e, err)
 		return
 	}
-	_ = c.in.push(chunk{data: first, fin: n.head.Fin}) // unpack has seen that it fits
+	if n.header != nil {
+		_ = c.in.push(chunk{data: first, fin: n.head.Fin}) // unpack has seen that it fits
+	}
 	c.tell(n)
 }
 
 var errPartOver = errors.New("an answer after a refusal or a failure")
 
-// unpack reads and checks the head of an answer.
-func (n *news) unpack(body []byte) (first []byte, err error) {
+// unpack reads and checks the head of an answer to a request that is to become
+// upgrade, if that is anything.
+func (n *news) unpack(body []byte, upgrade string) (first []byte, err error) {
+	*n.head = answerHead{}
 	if first, err = unpackMessage(body, n.head); err != nil {
 		return nil, err
 	}
-	if n.head.Status < 200 || n.head.Status > 999 {
-		return nil, fmt.Errorf("status %d is no final one", n.head.Status)
+	switch status := n.head.Status; {
+	case status == http.StatusSwitchingProtocols && upgrade != "":
+		if n.head.Fin || n.head.Length >= 0 || len(first) > 0 || len(n.head.Trailer) > 0 {
+			return nil, errors.New("a websocket that has a body")
+		}
+	case status < 200 || status > 999:
+		return nil, fmt.Errorf("status %d is no final one", status)
 	}
 	if n.head.Length < -1 || len(first) > maxChunk {
 		return nil, fmt.Errorf("%d bytes of a body of length %d", len(first), n.head.Length)

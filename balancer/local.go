@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -23,14 +21,19 @@ import (
 // when the client goes: then r's context ends the request to the web server.
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) error {
 	out.method, out.target, out.host = r.Method, targetOf(r), r.Host
-	upgrade := isWebsocket(r)
-	if upgrade && u.origin.HTTP2 {
-		return fmt.Errorf("%w: a websocket, and the web server speaks HTTP/2", errBadTarget)
+	out.upgrade = upgradeOf(r)
+	p := plains.Get().(*plain)
+	if p.r, p.request = r, u.request(out); u.isPlain(p, out) {
+		defer p.give()
+		return u.servePlain(w, p, out)
 	}
-	if upgrade {
-		out.header["Connection"] = []string{"Upgrade"}
-		out.header["Upgrade"] = []string{"websocket"}
-	}
+	p.give()
+	return u.serveWatched(w, r, out)
+}
+
+// serveWatched is serve for what has a body that is read meanwhile, or becomes
+// something else, or may be ended from elsewhere.
+func (u *upstream) serveWatched(w http.ResponseWriter, r *http.Request, out *outgoing) error {
 	var sent *upload
 	if out.body == nil || out.length == 0 {
 		out.body = nil
@@ -39,8 +42,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 		out.body, out.trailer = sent, sent.trailer
 		defer sent.end(w)
 	}
-	hints := &early{w: w, mute: out.wins != nil || !r.ProtoAtLeast(1, 1) || r.Header["Expect"] != nil}
-	out.early = hints.pass
+	out.early = (&early{w: w, mute: out.wins != nil || isMute(r)}).pass
 	ctx, cancel := u.watched(r.Context(), sent, out)
 	defer cancel(nil)
 	start := time.Now()
@@ -64,19 +66,28 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request, out *outgoing) 
 	if out.wins != nil && !out.wins() {
 		return errBeaten
 	}
-	res.Header["Server-Timing"] = with(res.Header["Server-Timing"], timing("upstream", out.took))
-	switch {
-	case res.StatusCode != http.StatusSwitchingProtocols:
-		inbound(res.Header)
-		if u.load != nil {
-			u.load(res.Header)
-		}
-		sent.answered(w, r, res.Header)
-		return sent.blame(passOn(w, res, sent.beside(res.Body)))
-	case !upgrade || !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):
-		return fmt.Errorf("%w: status 101 and no websocket was asked for", errBadAnswer)
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		timed(res.Header, out.took)
+		return u.socket(w, r, res)
 	}
-	return u.websockets.take(w, r, res)
+	u.arrived(res.Header, out.took)
+	sent.answered(w, r, res.Header)
+	announce(res.Header, res.Trailer)
+	return sent.blame(respond(w, res.StatusCode, res.Header, func() http.Header { return res.Trailer }, sent.beside(res.Body)))
+}
+
+// arrived makes of the header of a final answer what goes on to the client.
+func (u *upstream) arrived(header http.Header, took time.Duration) {
+	timed(header, took)
+	if u.load != nil {
+		u.load(header)
+	}
+}
+
+// timed leaves the end-to-end fields of an answer, and says how long it took.
+func timed(header http.Header, took time.Duration) {
+	header["Server-Timing"] = with(header["Server-Timing"], timing("upstream", took))
+	inbound(header)
 }
 
 // watched is a context for the round trip that sends a body, if there is one.
@@ -93,20 +104,21 @@ func (u *upstream) watched(parent context.Context, sent *upload, out *outgoing) 
 	return ctx, cancel
 }
 
-// passOn passes on a final answer whose fields are end-to-end only; body is
-// its body.
-func passOn(w http.ResponseWriter, res *http.Response, body io.Reader) error {
-	for name := range res.Trailer {
+// announce has header say which trailers will come.
+func announce(header, trailer http.Header) {
+	for name := range trailer {
 		if trailerField(name) {
-			res.Header.Add("Trailer", name)
+			header.Add("Trailer", name)
 		}
 	}
-	return respond(w, res.StatusCode, res.Header, func() http.Header { return res.Trailer }, body)
 }
 
 // timing is one entry of Server-Timing.
 func timing(name string, took time.Duration) string {
-	b := make([]byte, 0, 32)
+	return string(appendTiming(make([]byte, 0, 32), name, took))
+}
+
+func appendTiming(b []byte, name string, took time.Duration) []byte {
 	b = append(append(b, name...), ";dur="...)
-	return string(strconv.AppendFloat(b, float64(took)/float64(time.Millisecond), 'f', 1, 64))
+	return strconv.AppendFloat(b, float64(took)/float64(time.Millisecond), 'f', 1, 64)
 }

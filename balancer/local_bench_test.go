@@ -5,6 +5,7 @@ package balancer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -36,7 +37,8 @@ func BenchmarkLocalPath(b *testing.B) {
 		cpu           time.Duration
 	}{
 		{name: "direct", address: web},
-		{name: "kecho", address: benchServer(b, front)},
+		{name: "lane", address: benchLane(b, front)},
+		{name: "nethttp", address: benchServer(b, front)},
 		{name: "reverseproxy", address: benchServer(b, reverseProxy(b, web))},
 	}
 	clients := make([]*benchClient, len(paths))
@@ -56,9 +58,11 @@ func BenchmarkLocalPath(b *testing.B) {
 	for _, p := range paths {
 		b.ReportMetric(float64(p.cpu.Nanoseconds())/float64(requests), p.name+"-cpu-ns/req")
 	}
-	direct, ours, theirs := paths[0].cpu, paths[1].cpu, paths[2].cpu
-	b.ReportMetric(float64(ours)/float64(theirs), "ratio")
-	b.ReportMetric(float64(ours-direct)/float64(theirs-direct), "ratio-without-direct")
+	direct, theirs := paths[0].cpu, paths[len(paths)-1].cpu
+	for _, p := range paths[1 : len(paths)-1] {
+		b.ReportMetric(float64(p.cpu)/float64(theirs), p.name+"-ratio")
+		b.ReportMetric(float64(p.cpu-direct)/float64(theirs-direct), p.name+"-ratio-without-direct")
+	}
 	b.ReportMetric(0, "ns/op") // an iteration is a batch on each path
 }
 
@@ -68,14 +72,15 @@ func BenchmarkServeLocal(b *testing.B) {
 	web := benchUpstream(b)
 	front := benchFront(b, web)
 	for _, p := range []struct {
-		name    string
-		handler http.Handler
+		name  string
+		serve func(b *testing.B) string
 	}{
-		{"kecho", front},
-		{"reverseproxy", reverseProxy(b, web)},
+		{"lane", func(b *testing.B) string { return benchLane(b, front) }},
+		{"nethttp", func(b *testing.B) string { return benchServer(b, front) }},
+		{"reverseproxy", func(b *testing.B) string { return benchServer(b, reverseProxy(b, web)) }},
 	} {
 		b.Run(p.name, func(b *testing.B) {
-			c := newBenchClient(b, benchServer(b, p.handler), 1)
+			c := newBenchClient(b, p.serve(b), 1)
 			c.send(10)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -127,7 +132,7 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
-func benchListen(b *testing.B) net.Listener {
+func benchListen(b testing.TB) net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -145,6 +150,22 @@ func benchServer(b *testing.B, handler http.Handler) string {
 	}
 	b.Cleanup(func() { _ = server.Close() })
 	return l.Addr().String()
+}
+
+// benchLane is benchServer with the lane before it.
+func benchLane(b testing.TB, front *Balancer) string {
+	lane := NewLane(LaneConfig{Balancer: front, Listener: benchListen(b)})
+	server := &http.Server{Handler: front, ConnContext: GuardContext, DisableGeneralOptionsHandler: true, ErrorLog: log.New(io.Discard, "", 0)}
+	ctx, cut := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { _ = server.Serve(lane) })
+	done.Go(func() { _ = lane.Run(ctx) })
+	b.Cleanup(func() {
+		cut()
+		_ = server.Close()
+		done.Wait()
+	})
+	return lane.Addr().String()
 }
 
 // benchUpstream answers every head with 1 KiB, as cheaply as Go can.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -29,6 +30,8 @@ const (
 	typeTaken      channel.Type = "taken"       // peer: it is being served; room for so much body
 	typeBusy       channel.Type = "busy"        // peer: no, and nothing was begun
 	typeRead       channel.Type = "read"        // peer: so much of the request's body was read
+	typeBegun      channel.Type = "begun"       // peer: it is being served; its body is not wanted yet
+	typeHint       channel.Type = "hint"        // peer: an informational answer
 	typeAnswer     channel.Type = "answer"      // peer: the head of the answer
 	typeAnswerBody channel.Type = "answer-body" // peer: more of the answer
 	typeFailed     channel.Type = "failed"      // peer: begun, and there is no answer
@@ -64,6 +67,7 @@ type requestHead struct {
 	Class   int64    // how urgent; see policy.Class
 	Tied    bool     // others have it too, and who begins it says so at once
 	Offered bool     // begin it when there is a place, without a claim; tied only
+	Upgrade string   // what it is to become: websocket, or empty
 }
 
 // message is what the core is told of a request that came as e.
@@ -91,6 +95,7 @@ type answerHead struct {
 	Length  int64 // of the body; -1: not known
 	Fin     bool  // the whole body is in this event
 	Trailer []string
+	Window  int64 // of a 101: bytes that the client may send without credit
 }
 
 // errHead says that a head cannot travel as an event; the request stays here.
@@ -98,27 +103,45 @@ var errHead = errors.New("the head is too large for an event")
 
 // packMessage makes an event's body from a head and the first bytes that
 // follow it: the head's length as a varint, the head, the bytes.
-func packMessage(head any, first []byte) ([]byte, error) {
-	packed, err := channel.Pack(head)
-	if err != nil {
-		return nil, err
-	}
-	if len(packed) > maxHead {
+func packMessage(head packer, first []byte) ([]byte, error) {
+	b := make([]byte, messageRoom, 512+len(first))
+	return finishMessage(head.pack(b), first)
+}
+
+// messageRoom is what a message is begun with: room for the head's length.
+const messageRoom = 3
+
+// finishMessage is the message whose head was appended to messageRoom bytes.
+func finishMessage(b, first []byte) ([]byte, error) {
+	n := len(b) - messageRoom
+	if n > maxHead {
 		return nil, errHead
 	}
-	b := make([]byte, 0, binary.MaxVarintLen32+len(packed)+len(first))
-	b = binary.AppendUvarint(b, uint64(len(packed)))
-	return append(append(b, packed...), first...), nil
+	var length [binary.MaxVarintLen32]byte
+	size := binary.PutUvarint(length[:], uint64(n))
+	start := messageRoom - size
+	copy(b[start:], length[:size])
+	return append(b, first...)[start:], nil
 }
 
 // unpackMessage reads what packMessage wrote. first is a part of body.
-func unpackMessage(body []byte, head any) (first []byte, err error) {
+func unpackMessage(body []byte, head packer) (first []byte, err error) {
+	packed, first, err := cutMessage(body)
+	if err != nil {
+		return nil, err
+	}
+	u := channel.NewUnpacker(packed)
+	head.read(&u)
+	return first, u.End()
+}
+
+// cutMessage is the head and what follows it.
+func cutMessage(body []byte) (packed, first []byte, err error) {
 	n, size := binary.Uvarint(body)
 	if size <= 0 || n > maxHead || n > uint64(len(body)-size) {
-		return nil, errors.New("the head does not fit into the event")
+		return nil, nil, errors.New("the head does not fit into the event")
 	}
-	packed := body[size : size+int(n)]
-	return body[size+int(n):], channel.Unpack(packed, head)
+	return body[size : size+int(n)], body[size+int(n):], nil
 }
 
 // appendFields lists a header in the order of its names, so that the same
@@ -144,7 +167,8 @@ func appendFields(fields []field, header http.Header) ([]field, error) {
 // in it that HTTP could not carry or that belongs to a single hop.
 func headerOf(fields []field) (http.Header, error) {
 	header := make(http.Header, len(fields))
-	for _, f := range fields {
+	values := make([]string, len(fields)) // one allocation: most names have one
+	for i, f := range fields {
 		if !httpguts.ValidHeaderFieldName(f.Name) || !httpguts.ValidHeaderFieldValue(f.Value) {
 			return nil, fmt.Errorf("field %.40q is not valid HTTP", f.Name)
 		}
@@ -152,7 +176,11 @@ func headerOf(fields []field) (http.Header, error) {
 		if hopByHop[name] && name != "Te" || name == "Content-Length" {
 			return nil, fmt.Errorf("field %s has no place in an event", name)
 		}
-		header[name] = append(header[name], f.Value)
+		if before := header[name]; before != nil {
+			header[name] = append(before, f.Value)
+		} else {
+			header[name] = single(values[i:], f.Value)
+		}
 	}
 	return header, nil
 }
@@ -183,4 +211,32 @@ func packReason(why string) []byte { return []byte(why[:min(len(why), maxReason)
 
 func unpackReason(body []byte) string {
 	return fmt.Sprintf("%q", body[:min(len(body), maxReason)])
+}
+
+// answerHeadOf is the head that the owner is sent of the web server's answer.
+func answerHeadOf(res *http.Response) (head answerHead, err error) {
+	if res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
+		return head, fmt.Errorf("%w: status %d", errBadAnswer, res.StatusCode)
+	}
+	inbound(res.Header)
+	head = answerHead{Status: res.StatusCode, Length: -1}
+	if sized := res.Header["Content-Length"]; len(sized) == 1 {
+		// Not res.ContentLength: of a 304 it is 0, and says nothing.
+		if n, err := strconv.ParseInt(sized[0], 10, 64); err == nil && n >= 0 {
+			head.Length = n
+		}
+	}
+	delete(res.Header, "Content-Length")
+	for name := range res.Trailer {
+		if trailerField(name) && httpguts.ValidHeaderFieldName(name) {
+			head.Trailer = append(head.Trailer, name)
+		}
+	}
+	for name := range res.Header {
+		if !httpguts.ValidHeaderFieldName(name) { // net/http reads it, and leaves it out of what it writes
+			delete(res.Header, name)
+		}
+	}
+	head.Fields, err = appendFields(nil, res.Header)
+	return head, err
 }

@@ -7,14 +7,16 @@ import (
 )
 
 // news is what a peer says about a call, or what becomes of the peer. A call
-// gets at most one typeTaken and one of the others from each peer, and of this
-// node itself one typeBroken and one typeStopped: its channel has room for all.
+// gets at most one typeTaken and one of the others from each peer, one typeHint
+// until that is taken, and of this node itself one typeBroken and one
+// typeStopped: its channel has room for all.
 type news struct {
-	typ    channel.Type // typeTaken, typeBusy, typeAnswer, typeFailed, or one of the following
+	typ    channel.Type // typeTaken, typeHint, typeBusy, typeAnswer, typeFailed, or one of the following
 	from   channel.NodeID
 	peer   string      // the peer's name, of an answer
 	head   *answerHead // of an answer
-	header http.Header // of an answer, checked
+	header http.Header // of an answer, checked; nil: it came as bytes
+	bytes  answerBytes // of an answer
 	window int         // of a taken
 	reason string      // of a busy or failed
 }
@@ -27,4 +29,4 @@ const (
 )
 
 // tell does not block: see news.
-func (c *call) tell(n news) { c.news <- n }
+func (c *call) tell(n news) { c.news <- &n }

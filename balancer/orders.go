@@ -49,6 +49,40 @@ func (d *desk) arrive(j *job) {
 	})
 }
 
+// enter gives r a place if that is all that its coming would do; else nothing
+// was done. r is no job's: nothing more is said of it until it is finished.
+func (d *desk) enter(r *policy.Request) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.core.AtOnce(r) {
+		return false
+	}
+	r.Movable = false // it is here, and has no copies
+	d.effects = d.core.Arrive(d.now(), r, d.effects[:0])
+	clear(d.effects) // its start
+	return true
+}
+
+// startNow gives a request a place here if there is one at once. It reports
+// false when there is none; then the core has not heard of the request.
+func (d *desk) startNow(j *job) bool {
+	d.mu.Lock()
+	now := d.now()
+	if !d.core.AtOnce(&j.request) {
+		d.mu.Unlock()
+		return false
+	}
+	d.effects = d.core.Arrive(now, &j.request, d.effects[:0])
+	left := d.settleLocked()
+	clear(j.orders) // the only one is to start
+	j.orders = j.orders[:0]
+	d.mu.Unlock()
+	if len(left) > 0 {
+		d.errands(left)
+	}
+	return true
+}
+
 // next is the next order; false when there is none, and j.told says when there
 // will be.
 func (d *desk) next(j *job) (policy.Effect, bool) {
@@ -68,9 +102,23 @@ func (d *desk) next(j *job) (policy.Effect, bool) {
 // finish gives the place of a request back that ran here, took until the head
 // of its answer.
 func (d *desk) finish(r *policy.Request, took time.Duration, res policy.Result) {
+	turned := false
 	d.step(func(now time.Duration, out []policy.Effect) []policy.Effect {
-		return d.core.Finish(now, r, took, res, out)
+		was := d.core.Sick()
+		out = d.core.Finish(now, r, took, res, out)
+		turned = d.core.Sick() != was
+		return out
 	})
+	if turned {
+		d.turned()
+	}
+}
+
+// isSick reports whether the web server fails what it is given.
+func (d *desk) isSick() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.core.Sick()
 }
 
 // quit says that nobody waits for the answer of j any more. A place that j was

@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 // not be taken up again.
 type paced struct {
 	net.Conn
+	out      io.Writer // to Conn; nil: Conn itself
 	writing  writeDeadline
 	released atomic.Bool
 }
@@ -18,15 +20,28 @@ type paced struct {
 // Write writes to the connection. It goes on as long as the client takes
 // something of p.
 func (c *paced) Write(p []byte) (written int, err error) {
+	var out io.Writer = c.Conn
+	if c.out != nil {
+		out = c.out
+	}
 	for {
 		if !c.released.Load() {
 			c.writing.renew(c.Conn)
 		}
-		n, err := c.Conn.Write(p[written:])
+		n, err := out.Write(p[written:])
 		if written += n; n == 0 || err == nil || !isTimeout(err) || c.released.Load() {
 			return written, err
 		}
 	}
+}
+
+// SetWriteDeadline implements net.Conn. That there is none says nothing: with it
+// net/http ends each request, and would leave the next answers without ours.
+func (c *paced) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !c.released.Load() {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(t)
 }
 
 // CloseWrite ends this side of the connection, where it has sides.

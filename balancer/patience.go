@@ -81,6 +81,15 @@ func (d *readDeadline) headOver() {
 	d.headBy = time.Time{}
 }
 
+// used says whether a deadline was set since it was asked last.
+func (d *readDeadline) used() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	set := !d.renewed.IsZero() || !d.theirs.IsZero()
+	d.renewed, d.theirs = time.Time{}, time.Time{}
+	return set
+}
+
 // ours says whether a read that timed out had waited for as long as a head or
 // a body is waited for here, and not as somebody else wanted.
 func (d *readDeadline) ours() bool {
@@ -101,12 +110,20 @@ type watch struct {
 	fired  chan struct{}
 }
 
-// watchStream is nil if w is no stream: an HTTP/1 connection has its guard.
-func watchStream(w http.ResponseWriter, limit time.Duration, expire func(time.Time) error) *watch {
+// watchReads and watchWrites are nil if w is no stream: an HTTP/1 connection has
+// its guard.
+func watchReads(w http.ResponseWriter) *watch {
 	if !isStream(w) {
 		return nil
 	}
-	return &watch{limit: limit, expire: expire, fired: make(chan struct{})}
+	return &watch{limit: bodyPatience, expire: http.NewResponseController(w).SetReadDeadline, fired: make(chan struct{})}
+}
+
+func watchWrites(w http.ResponseWriter) *watch {
+	if !isStream(w) {
+		return nil
+	}
+	return &watch{limit: writePatience, expire: http.NewResponseController(w).SetWriteDeadline, fired: make(chan struct{})}
 }
 
 // isStream says whether w writes to an HTTP/2 stream: only those can push.
@@ -157,11 +174,13 @@ func lastWords(w http.ResponseWriter) {
 // patientBody is the body of r, which ends with faultSlowBody when the client
 // sends nothing of it for too long.
 func patientBody(w http.ResponseWriter, r *http.Request) io.Reader {
-	watch := watchStream(w, bodyPatience, http.NewResponseController(w).SetReadDeadline)
-	if watch == nil || r.ContentLength == 0 {
-		return r.Body // the guard's
+	if r.ContentLength == 0 {
+		return r.Body
 	}
-	return &streamBody{r.Body, watch}
+	if watch := watchReads(w); watch != nil {
+		return &streamBody{r.Body, watch}
+	}
+	return r.Body // the guard's
 }
 
 // streamBody is a request's body on an HTTP/2 stream.

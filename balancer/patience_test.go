@@ -44,8 +44,8 @@ func overHTTP2(t *testing.T, l *pipes) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// clients are one of each protocol.
-func clients(t *testing.T, l *pipes) map[string]*http.Client {
+// bothClients are one of each protocol.
+func bothClients(t *testing.T, l *pipes) map[string]*http.Client {
 	return map[string]*http.Client{"HTTP/1": client(t, l), "HTTP/2": overHTTP2(t, l)}
 }
 
@@ -58,7 +58,7 @@ func TestStalledUploads(t *testing.T) {
 				front, b := lone(t, serveHTTP(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 				})))
-				web := clients(t, front)[protocol]
+				web := bothClients(t, front)[protocol]
 				began := time.Now()
 				got := make(chan string, 2)
 				for range 2 {
@@ -98,7 +98,7 @@ func TestStalledForwards(t *testing.T) {
 	for _, protocol := range []string{"HTTP/1", "HTTP/2"} {
 		synctest.Test(t, func(t *testing.T) {
 			c, m, end := hot(t, 2, tight)
-			web := clients(t, serveHTTP(t, m))[protocol]
+			web := bothClients(t, serveHTTP(t, m))[protocol]
 			body, feed := io.Pipe()
 			go func() { _, _ = io.WriteString(feed, "ab") }()
 			began := time.Now()
@@ -147,7 +147,7 @@ func TestSlowUploads(t *testing.T) {
 				time.Sleep(25 * time.Second)
 				fmt.Fprint(w, len(body), err, r.Context().Err())
 			})))
-			web := clients(t, front)[protocol]
+			web := bothClients(t, front)[protocol]
 			for range 2 { // on one connection
 				body, feed := io.Pipe()
 				go func() {
@@ -179,7 +179,7 @@ func TestStalledReaders(t *testing.T) {
 				w.Header().Set("Content-Length", fmt.Sprint(1<<30))
 				_, _ = io.Copy(w, zeros{})
 			})))
-			web := clients(t, front)[protocol]
+			web := bothClients(t, front)[protocol]
 			res, err := web.Get("http://web/")
 			if err != nil {
 				t.Fatal(err)
@@ -235,7 +235,7 @@ func TestQuietStreams(t *testing.T) {
 					time.Sleep(10 * time.Minute)
 				}
 			})))
-			res, err := clients(t, front)[protocol].Get("http://web/")
+			res, err := bothClients(t, front)[protocol].Get("http://web/")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,11 +32,23 @@ func (p *payload) keep() error {
 	if p.rest == nil || p.begun || p.length < 0 || p.length > maxReplay {
 		return nil
 	}
+	if p.length > 0 && p.budget.kept.Add(p.length) > maxReplayed {
+		p.budget.kept.Add(-p.length)
+		return nil
+	}
+	return p.read()
+}
+
+// hold is keep for a small body that is in memory already: it takes no more, however
+// much is kept.
+func (p *payload) hold() error {
+	p.budget.kept.Add(p.length)
+	return p.read()
+}
+
+// read reads a body into memory that was counted.
+func (p *payload) read() error {
 	if p.length > 0 {
-		if p.budget.kept.Add(p.length) > maxReplayed {
-			p.budget.kept.Add(-p.length)
-			return nil
-		}
 		p.whole = make([]byte, p.length)
 		if _, err := io.ReadFull(p.rest, p.whole); err != nil {
 			return fmt.Errorf("%w: %w", errUpload, err)

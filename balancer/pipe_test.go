@@ -62,26 +62,53 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// serveHTTP serves handler on pipes as an agent would, until the test ends; in
-// a bubble only.
+// serveHTTP serves handler on pipes as an agent would, a balancer in both lanes,
+// until the test ends; in a bubble only.
 func serveHTTP(t *testing.T, handler http.Handler) *pipes {
 	t.Helper()
+	return serveLanes(t, handler, balancerOf(handler), nil)
+}
+
+// serveLanes serves handler, in the lane of fast if there is one, and over TLS
+// where there is a certificate.
+func serveLanes(t *testing.T, handler http.Handler, fast *Balancer, certificate *Certificate) *pipes {
+	t.Helper()
 	l := newPipes()
+	serveOn(t, l, handler, fast, certificate)
+	return l
+}
+
+// serveOn is serveLanes on a listener, which it closes.
+func serveOn(t *testing.T, l net.Listener, handler http.Handler, fast *Balancer, certificate *Certificate) {
+	t.Helper()
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{
-		Handler: handler, ConnContext: GuardContext, Protocols: &protocols,
+		Handler: handler, ConnContext: GuardContext, ConnState: GuardState, Protocols: &protocols, HTTP2: HTTP2(100),
 		DisableGeneralOptionsHandler: true, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: headPatience, IdleTimeout: time.Minute,
 	}
 	var done sync.WaitGroup
-	done.Go(func() { _ = server.Serve(Guard(l, nil)) })
+	in := Guard(l, certificate)
+	if _, ok := handler.(*webServer); ok {
+		in = l // it is not ours, and sees at once that its client goes
+	}
+	cut := func() {}
+	if fast != nil {
+		lane := NewLane(LaneConfig{Balancer: fast, Listener: l, Certificate: certificate})
+		in = lane
+		var ctx context.Context
+		ctx, cut = context.WithCancel(context.Background())
+		done.Go(func() { _ = lane.Run(ctx) })
+	}
+	done.Go(func() { _ = server.Serve(in) })
 	t.Cleanup(func() {
 		_ = server.Close()
+		cut()
 		done.Wait()
 		time.Sleep(time.Second) // net/http waits 500 ms before it closes some connections
 	})
-	return l
 }
 
 // serveRaw hands each connection to answer, which has the request's bytes up
@@ -141,10 +168,8 @@ func talk(t *testing.T, l *pipes, in string, n int) string {
 			in = in[k:]
 		}
 	})
-	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	out, _ := io.ReadAll(c) // what came is judged by the caller
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute)) // it fails where l has closed the connection already
+	out, _ := io.ReadAll(c)                            // what came is judged by the caller
 	_ = c.Close()
 	writer.Wait()
 	return string(out)
@@ -157,4 +182,15 @@ func client(t *testing.T, l *pipes) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
+}
+
+// balancerOf is the balancer that h is; nil: it is none.
+func balancerOf(h http.Handler) *Balancer {
+	switch h := h.(type) {
+	case *Balancer:
+		return h
+	case *member:
+		return h.Balancer
+	}
+	return nil
 }

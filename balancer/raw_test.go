@@ -113,8 +113,11 @@ func (p *rawPeer) ofType(typ channel.Type, n int) (found []*channel.Event) {
 }
 
 // packed is a message for say.
-func packed(head any, first string) []byte {
-	b, err := packMessage(head, []byte(first))
+func packed[H any, P interface {
+	*H
+	packer
+}](head H, first string) []byte {
+	b, err := packMessage(P(&head), []byte(first))
 	if err != nil {
 		panic(err) // of a test's own head
 	}

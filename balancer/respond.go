@@ -32,7 +32,8 @@ var buffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 var listFields = map[string]bool{"Via": true, "Proxy-Status": true, "Server-Timing": true}
 
 // headAfter is how long the head of an answer of unknown length waits for the
-// first of its body, which it shares a write with.
+// first of its body, which it shares a write with, and what was written of
+// another for what follows it.
 const headAfter = time.Millisecond
 
 // respond writes a final answer to the client: header (end-to-end fields),
@@ -44,13 +45,13 @@ const headAfter = time.Millisecond
 // It returns when the body is at its end. An error that is errCut came after
 // the head; with any other, nothing was written and w.Header() is as it was.
 // An answer of unknown length is flushed after each read, so what the source
-// has is with the client at once.
+// has is with the client at once; another where its source pauses.
 func respond(w http.ResponseWriter, status int, header http.Header, trailer func() http.Header, body io.Reader) error {
 	if status < 200 || status > 999 {
 		return fmt.Errorf("%w: status %d", errBadAnswer, status)
 	}
 	a := &answer{w: w, status: status, header: header}
-	a.watch = watchStream(w, writePatience, http.NewResponseController(w).SetWriteDeadline)
+	a.watch = watchWrites(w)
 	if body == nil {
 		a.start()
 	} else if err := a.copy(body); err != nil {
@@ -70,9 +71,11 @@ type answer struct {
 	header http.Header
 	watch  *watch // over writes
 
-	mu    sync.Mutex // between copy and a head that goes first
-	begun bool
-	open  bool // the head may not go first any more
+	mu      sync.Mutex // between copy and lull
+	begun   bool       // the head was written
+	reading bool       // lull may write; guarded by mu
+	failed  error      // what it met
+	timer   *time.Timer
 }
 
 // start writes the head.
@@ -88,13 +91,14 @@ func (a *answer) start() {
 // copy writes the head and the body, through one pooled buffer. The head waits
 // for the first read: where that fails the client has seen nothing yet, and
 // can be answered by another. The last piece is not flushed where the source
-// tells that it is the last: the handler's end does that with fewer writes.
+// tells that it is the last: the handler's end does that with fewer writes. Nor
+// are those of an answer of known length, unless the source pauses.
 func (a *answer) copy(body io.Reader) error {
 	buf := buffers.Get().(*[copySize]byte)
 	defer buffers.Put(buf)
 	_, sized := a.header["Content-Length"]
 	flush := !sized || streams(a.header)
-	n, err := a.first(body, buf[:], flush)
+	n, err := a.read(body, buf[:], flush)
 	if err != nil && err != io.EOF && n == 0 && !a.begun {
 		return fmt.Errorf("read the answer: %w", err)
 	}
@@ -102,7 +106,11 @@ func (a *answer) copy(body io.Reader) error {
 		a.start()
 	}
 	for {
-		if werr := a.write(buf[:n], err != io.EOF && (flush || err != nil)); werr != nil {
+		werr := a.failed
+		if werr == nil {
+			werr = a.write(buf[:n], err != io.EOF && (flush || err != nil))
+		}
+		if werr != nil {
 			return fmt.Errorf("%w: write to the client: %w", errCut, errors.Join(err, werr))
 		}
 		if err == io.EOF {
@@ -111,7 +119,7 @@ func (a *answer) copy(body io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errCut, err)
 		}
-		n, err = body.Read(buf[:])
+		n, err = a.read(body, buf[:], !flush)
 	}
 }
 
@@ -134,27 +142,41 @@ func (a *answer) write(p []byte, flush bool) error {
 	return err
 }
 
-// first reads the body for the first time. While an answer of unknown length
-// has nothing to read, its head goes alone.
-func (a *answer) first(body io.Reader, buf []byte, alone bool) (int, error) {
-	if !alone {
+// read reads the body. Where lacks is true the client has not got all that there
+// is for it, and gets it while there is nothing to read: the head of an answer of
+// unknown length, or what was written of another.
+func (a *answer) read(body io.Reader, buf []byte, lacks bool) (int, error) {
+	if !lacks {
 		return body.Read(buf)
 	}
-	timer := time.AfterFunc(headAfter, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if !a.open {
-			a.start()
-			// An error means that the client is gone, which Write will say.
-			_ = http.NewResponseController(a.w).Flush()
-		}
-	})
+	a.mu.Lock()
+	a.reading = true
+	a.mu.Unlock()
+	if a.timer == nil {
+		a.timer = time.AfterFunc(headAfter, a.lull)
+	} else {
+		a.timer.Reset(headAfter)
+	}
 	n, err := body.Read(buf)
-	timer.Stop()
+	a.timer.Stop()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.open = true
+	a.reading = false
 	return n, err
+}
+
+// lull has the client get what there is, once in a read.
+func (a *answer) lull() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.reading {
+		return
+	}
+	a.reading = false
+	if !a.begun {
+		a.start()
+	}
+	a.failed = a.write(nil, true)
 }
 
 // mergeHead puts the fields of an answer beside those that are ours.
@@ -252,20 +274,19 @@ func proxyError(status int) string {
 }
 
 // quoted is text as a structured field's string (RFC 9651 §3.3.3).
-func quoted(text string) string {
-	var b strings.Builder
-	b.WriteByte('"')
+func quoted(text string) string { return string(appendQuoted(nil, text)) }
+
+func appendQuoted(b []byte, text string) []byte {
+	b = append(b, '"')
 	for i := range len(text) {
 		switch c := text[i]; {
 		case c < ' ' || c > '~':
-			b.WriteByte('?')
+			b = append(b, '?')
 		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
+			b = append(b, '\\', c)
 		default:
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	return append(b, '"')
 }

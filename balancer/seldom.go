@@ -37,4 +37,4 @@ func (s *seldom) log(to *slog.Logger, level slog.Level, message string, args ...
 }
 
 // lines are the kinds of lines that every request could add.
-type lines struct{ unserved, broken, repeated, lost, unanswered, malformed seldom }
+type lines struct{ unserved, broken, repeated, lost, unanswered, malformed, encrypted seldom }

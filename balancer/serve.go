@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -27,14 +26,18 @@ type exchange struct {
 	owner  channel.NodeID
 	head   requestHead
 	header http.Header
+	text   []byte   // the whole request for the web server, and no header is there; nil: it does not go as bytes
 	in     *inflow  // the request's body
 	out    *outflow // credit for the answer's body
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	flows  flows    // they
+	ending ending
+	ctx    context.Context // it
 	came   time.Time
 	due    time.Time   // for the head of the answer; zero: never
-	said   *time.Timer // says that it is taken, of a whole request; owned by serve
-	take   sync.Once   // says that it is taken, of others
+	said   *time.Timer // says that it is taken, of a whole request, or else begun; owned by serve
+	// expects: its client sends the body when it is asked to; owned by serve.
+	expects bool
+	take    sync.Once // says that it is taken, of others
 
 	number uint64          // of the request, at its owner
 	epoch  uint32          // of the try
@@ -50,7 +53,11 @@ type exchange struct {
 // read. It runs on a link's reader.
 func (b *Balancer) onRequest(e *channel.Event) {
 	x := &exchange{id: e.ID, owner: e.ID.Source, came: time.Now(), result: policy.Aborted}
-	first, err := x.unpack(e.Body)
+	var first []byte
+	var err error
+	if !b.unpackBytes(x, e.Body) {
+		first, err = x.unpack(e.Body)
+	}
 	if err != nil {
 		b.count.malformed.Add(1)
 		b.lines.malformed.log(b.log, slog.LevelWarn, "a peer's request makes no sense and is refused", "peer", e.ID.Source, "err", err)
@@ -61,13 +68,25 @@ func (b *Balancer) onRequest(e *channel.Event) {
 	if m.Data, x.number, x.epoch = x, m.ID, m.Epoch; x.head.Fin {
 		x.due = e.Deadline
 	}
-	x.in = newInflow(windowFor(b.exchanges.len()), func(n int) {
-		_ = b.give(x.ctx, channel.Event{Type: typeRead, Re: x.id, Body: packAmount(n)}) // else the owner is out of reach
-	})
-	x.out = newOutflow(int(min(max(x.head.Window, 0), maxWindow)))
+	x.ending.parent = b.base
+	x.ctx = &x.ending
+	var read func(n int) // of a body that is here nothing is said
+	if !x.head.Fin || x.head.Upgrade != "" {
+		read = func(n int) {
+			_ = b.give(x.ctx, channel.Event{Type: typeRead, Re: x.id, Body: packAmount(n)}) // else the owner is out of reach
+		}
+	}
+	x.in, x.out = &x.flows.in, &x.flows.out
+	x.in.open(windowFor(b.exchanges.len()), read)
+	x.out.open(int(min(max(x.head.Window, 0), maxWindow)))
 	x.in.patience, x.out.patience = b.cfg.Stall, b.cfg.Stall
-	x.ctx, x.cancel = context.WithCancelCause(b.base)
-	_ = x.in.push(chunk{data: first, fin: x.head.Fin}) // unpack has seen that it fits
+	if x.head.Upgrade == "" { // else what may come is no body of the request
+		_ = x.in.push(chunk{data: first, fin: x.head.Fin}) // unpack has seen that it fits
+	}
+	if x.head.Upgrade != "" && b.upstream.origin.HTTP2 { // another peer's web server may do it
+		b.turnAway(x, e)
+		return
+	}
 	if !b.exchanges.add(x, b.cfg.PerPeer) {
 		b.turnAway(x, e)
 		return
@@ -92,7 +111,7 @@ func (b *Balancer) turnAway(x *exchange, e *channel.Event) {
 // begin serves a request that has a place.
 func (b *Balancer) begin(x *exchange) {
 	x.placed = true
-	if !b.exchanges.begin(x, &b.wg, func() { b.serve(x) }) {
+	if !b.exchanges.begin(x, &b.wg) {
 		b.leave(x, policy.Unreached) // its owner is told
 	}
 }
@@ -113,14 +132,21 @@ func (b *Balancer) sendHome(x *exchange) {
 	}
 }
 
+// cancel ends it. The first cause counts.
+func (x *exchange) cancel(cause error) { x.ending.cancel(cause) }
+
 // unpack reads and checks the head of a request, with the same rules as for a
 // client's.
 func (x *exchange) unpack(body []byte) (first []byte, err error) {
+	x.head = requestHead{}
 	if first, err = unpackMessage(body, &x.head); err != nil {
 		return nil, err
 	}
 	if x.head.Length < -1 || len(first) > maxChunk {
 		return nil, fmt.Errorf("a body of length %d", x.head.Length)
+	}
+	if x.head.Upgrade != "" && !x.head.Fin {
+		return nil, errors.New("a websocket and a body")
 	}
 	if x.head.Fin && x.head.Length >= 0 && int64(len(first)) != x.head.Length {
 		return nil, fmt.Errorf("%d bytes of a body of length %d", len(first), x.head.Length)
@@ -141,7 +167,7 @@ func (x *exchange) unpack(body []byte) (first []byte, err error) {
 func (x *exchange) outgoing() *outgoing {
 	return &outgoing{
 		method: x.head.Method, target: x.head.Target, host: x.head.Host,
-		header: x.header, length: x.head.Length,
+		header: x.header, length: x.head.Length, upgrade: x.head.Upgrade,
 	}
 }
 
@@ -187,8 +213,7 @@ func (b *Balancer) exchangeOf(e *channel.Event) *exchange {
 // serve has the web server answer a peer's request. It owns the exchange and
 // its place.
 func (b *Balancer) serve(x *exchange) {
-	start := time.Now()
-	x.began = start
+	x.began = time.Now()
 	status := http.StatusBadGateway
 	defer func() {
 		x.cancel(nil)
@@ -196,33 +221,54 @@ func (b *Balancer) serve(x *exchange) {
 		b.exchanges.remove(x)
 		b.leave(x, x.result)
 		if b.cfg.Observe != nil {
-			b.cfg.Observe(RouteReceived, status, time.Since(start))
+			b.cfg.Observe(RouteReceived, status, time.Since(x.began))
 		}
 		b.count.route(RouteReceived)
 	}()
-	defer context.AfterFunc(x.ctx, func() {
-		x.in.fail(context.Cause(x.ctx))
-		x.out.fail(context.Cause(x.ctx))
-	})()
 	if x.head.Fin {
 		x.said = time.AfterFunc(takenAfter, func() { b.submit(x.id, typeTaken, packAmount(x.in.window)) })
 		defer x.said.Stop()
+	} else if x.expects = x.header["Expect"] != nil; x.expects {
+		x.said = time.AfterFunc(takenAfter, func() { b.submit(x.id, typeBegun, nil) })
+		defer x.said.Stop()
 	}
+	var err error
+	if x.text != nil {
+		status, err = b.serveBytes(x)
+	} else {
+		status, err = b.serveRequest(x)
+	}
+	if err != nil {
+		b.serveFailed(x, err)
+	}
+}
+
+// serveRequest has the web server answer a request that is more than bytes, and
+// sends the answer. status is the answer's.
+func (b *Balancer) serveRequest(x *exchange) (status int, err error) {
+	defer x.watch()()
 	res, err := b.upstreamAnswer(x)
 	if err != nil {
 		x.result = failureOf(x, err)
-		b.serveFailed(x, err)
-		return
+		return http.StatusBadGateway, err
 	}
 	defer func() {
 		x.in.fail(errCanceled) // HTTP/2's Close waits for a read that this breaks off
 		_ = res.Body.Close()   // it ends what is left at the web server
 	}()
-	status = res.StatusCode
-	x.took, x.result = time.Since(start), resultOf(status)
-	if err := b.sendAnswer(x, res); err != nil {
-		b.serveFailed(x, err)
+	x.took, x.result = time.Since(x.began), resultOf(res.StatusCode)
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return res.StatusCode, b.serveSocket(x, res)
 	}
+	return res.StatusCode, b.sendAnswer(x, res)
+}
+
+// watch has both bodies end with the exchange, until stop.
+func (x *exchange) watch() (stop func() bool) {
+	return context.AfterFunc(x.ctx, func() {
+		x.in.fail(context.Cause(x.ctx))
+		x.out.fail(context.Cause(x.ctx))
+	})
 }
 
 // leave gives the exchange's place back, once. It is called before the last
@@ -241,6 +287,10 @@ func (b *Balancer) leave(x *exchange, res policy.Result) {
 func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
 	b.tellGuestsTimeLeft(x)
 	out := x.outgoing()
+	out.early = func(status int, header http.Header) error {
+		b.sendHint(x, status, header)
+		return nil
+	}
 	if x.head.Length != 0 {
 		body := b.exchangeBody(x)
 		out.body, out.trailer = body, body.trailer
@@ -252,61 +302,12 @@ func (b *Balancer) upstreamAnswer(x *exchange) (*http.Response, error) {
 	return b.upstream.roundTrip(x.ctx, out)
 }
 
-// exchangeBody is a request's body as the web server reads it: it asks the
-// owner for what did not come with the head, and fills in the trailers at its
-// end.
-type exchangeBody struct {
-	*inflow
-	trailer http.Header // announced names
-	taken   func()      // called before each read
-}
-
-// exchangeBody has the request be taken by the first read, which its client does
-// when it has a connection to the web server: until then the owner has sent
-// nothing of the body and can still go elsewhere with it.
-func (b *Balancer) exchangeBody(x *exchange) *exchangeBody {
-	body := &exchangeBody{inflow: x.in, taken: func() { b.take(x) }}
-	if !x.head.Fin {
-		// It would have the web server asked first whether it wants the body:
-		// for up to a second, in which the owner hears nothing.
-		delete(x.header, "Expect")
-	}
-	for _, name := range x.head.Trailer {
-		if body.trailer == nil {
-			body.trailer = make(http.Header)
-		}
-		body.trailer[http.CanonicalHeaderKey(name)] = nil
-	}
-	return body
-}
-
-// take asks the owner, once, for the body that did not come with the head.
-func (b *Balancer) take(x *exchange) {
-	if x.head.Fin {
-		return
-	}
-	x.take.Do(func() {
-		// If it fails the owner is out of reach, or x is over.
-		_ = b.give(x.ctx, channel.Event{Type: typeTaken, Re: x.id, Body: packAmount(x.in.window)})
-	})
-}
-
-// Read implements io.Reader.
-func (t *exchangeBody) Read(p []byte) (int, error) {
-	t.taken()
-	n, err := t.inflow.Read(p)
-	if errors.Is(err, io.EOF) {
-		came := t.inflow.trailers()
-		for name := range t.trailer {
-			t.trailer[name] = came[name]
-		}
-	}
-	return n, err
-}
-
 // sendAnswer sends the head of the web server's answer to the owner, with the
 // body if it is small, and then the rest of the body.
 func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
+	if b.cfg.Load != nil {
+		b.cfg.Load(res.Header)
+	}
 	head, err := answerHeadOf(res)
 	if err != nil {
 		return err
@@ -324,11 +325,13 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 		}
 		head.Fin = true
 	}
-	body, err := packMessage(head, first)
+	body, err := packMessage(&head, first)
 	if err != nil {
 		return err
 	}
-	b.take(x) // an answer may begin before the body is read, and need it later
+	if !x.expects { // else the web server did not ask for it
+		b.take(x) // an answer may begin before the body is read, and need it later
+	}
 	if x.said != nil {
 		x.said.Stop() // not before: the body that goes with the head may have taken long
 	}
@@ -348,34 +351,6 @@ func (b *Balancer) sendAnswer(x *exchange, res *http.Response) error {
 		_, err := b.data.Submit(x.ctx, channel.Event{Type: typeAnswerBody, Priority: channel.Bulk, Re: x.id, Body: chunk})
 		return err
 	})
-}
-
-// answerHeadOf is the head that the owner is sent of the web server's answer.
-func answerHeadOf(res *http.Response) (head answerHead, err error) {
-	if res.StatusCode < 200 {
-		return head, fmt.Errorf("%w: status %d", errBadAnswer, res.StatusCode)
-	}
-	inbound(res.Header)
-	head = answerHead{Status: res.StatusCode, Length: -1}
-	if sized := res.Header["Content-Length"]; len(sized) == 1 {
-		// Not res.ContentLength: of a 304 it is 0, and says nothing.
-		if n, err := strconv.ParseInt(sized[0], 10, 64); err == nil && n >= 0 {
-			head.Length = n
-		}
-	}
-	delete(res.Header, "Content-Length")
-	for name := range res.Trailer {
-		if trailerField(name) && httpguts.ValidHeaderFieldName(name) {
-			head.Trailer = append(head.Trailer, name)
-		}
-	}
-	for name := range res.Header {
-		if !httpguts.ValidHeaderFieldName(name) { // net/http reads it, and leaves it out of what it writes
-			delete(res.Header, name)
-		}
-	}
-	head.Fields, err = appendFields(nil, res.Header)
-	return head, err
 }
 
 // serveFailed tells the owner why there is no answer, or no more of it. That

@@ -15,6 +15,7 @@ type counters struct {
 	wastedTime                           atomic.Int64 // nanoseconds
 	malformed, unsent                    atomic.Uint64
 	claims, lateClaims                   atomic.Uint64
+	straight                             atomic.Uint64
 	moved                                struct{ sent, answered, busy, lost, recalled atomic.Uint64 }
 }
 
@@ -40,13 +41,14 @@ func (n *counters) waste(x *exchange) {
 // Stats is a Balancer's state at one moment and what it did since the start.
 type Stats struct {
 	State      policy.State
-	UpstreamUp bool
+	Upstream   UpstreamState
 	Calls      int // requests that peers are asked about now
 	Exchanges  int // requests served for peers now
 	Websockets int // open here now
 
 	// By route.
 	Local, Forwarded, Received, Rejected uint64
+	Straight                             uint64 // of Local, as bytes from end to end
 
 	// Requests, each once, however often peers were tried: one may be in more
 	// than one of these.
@@ -95,10 +97,11 @@ func (b *Balancer) Stats() Stats {
 	n := &b.count
 	first := b.first.Stats()
 	s := Stats{
-		UpstreamUp: b.upstream.up(),
-		Calls:      b.calls.len(), Exchanges: b.exchanges.len(), Websockets: b.upstream.websockets.len(),
+		Upstream: b.upstream.health.now(),
+		Calls:    b.calls.len(), Exchanges: b.exchanges.len(), Websockets: b.upstream.websockets.len(),
 		Local: n.local.Load(), Forwarded: n.forwarded.Load(), Received: n.received.Load(), Rejected: n.rejected.Load(),
-		Shed: n.shed.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
+		Straight: n.straight.Load(),
+		Shed:     n.shed.Load(), Timeouts: n.timeouts.Load(), Abandoned: n.abandoned.Load(),
 		Cancels: n.cancels.Load(), Refused: n.refused.Load(), Wasted: n.wasted.Load(), WastedTime: time.Duration(n.wastedTime.Load()),
 		Malformed: n.malformed.Load(), Unsent: n.unsent.Load(), Claims: n.claims.Load(), LateClaims: n.lateClaims.Load(),
 		CopiesSent: n.moved.sent.Load(), CopiesAnswered: n.moved.answered.Load(), CopiesBusy: n.moved.busy.Load(),

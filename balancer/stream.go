@@ -57,10 +57,16 @@ type inflow struct {
 	err     error       // guarded by mu
 }
 
-func newInflow(window int, credit func(n int)) *inflow {
-	f := &inflow{window: window, credit: credit, paid: time.Now()}
+// flows are the two directions of what is with a peer, in one piece of memory.
+type flows struct {
+	in  inflow
+	out outflow
+}
+
+// open makes an inflow of one that is zero.
+func (f *inflow) open(window int, credit func(n int)) {
+	f.window, f.credit, f.paid = window, credit, time.Now()
 	f.arrived.L = &f.mu
-	return f
 }
 
 // push takes the next bytes. An error says that the sender broke the rules, or
@@ -79,6 +85,9 @@ func (f *inflow) push(c chunk) error {
 	case f.size+len(c.data) > f.window:
 		f.failLocked(errWindow)
 		return errWindow
+	}
+	if c.fin && len(f.ring) == 0 && len(c.data) > 0 { // it is all that comes, as mostly
+		f.ring = make([]byte, len(c.data))
 	}
 	f.appendLocked(c.data)
 	f.came += int64(len(c.data))
@@ -200,10 +209,10 @@ type outflow struct {
 	err     error // guarded by mu
 }
 
-func newOutflow(credit int) *outflow {
-	o := &outflow{credit: credit}
+// open makes an outflow of one that is zero.
+func (o *outflow) open(credit int) {
+	o.credit = credit
 	o.changed.L = &o.mu
-	return o
 }
 
 // take blocks until there is credit and takes at most limit of it.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +49,51 @@ func TestEncryptedUpstream(t *testing.T) {
 			t.Errorf("%v, up %v, %d served", err, other.up(), served)
 		}
 	})
+}
+
+// TestNegotiation: a web server that does not speak what its URL says is not
+// used, and the error says what to write instead.
+func TestNegotiation(t *testing.T) {
+	for _, c := range []struct {
+		url   string
+		speak []string
+		want  string
+	}{
+		{"https://web", []string{"other"}, "give it as h2://"}, // Go has an exception for "h2"
+		{"https://web", []string{"h2", "http/1.1"}, ""},
+		{"https://web", nil, ""},
+		{"h2://web", []string{"http/1.1"}, "give it as https://"},
+		{"h2://web", nil, "give it as https://"},
+		{"h2://web", []string{"http/1.1", "h2"}, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			certificate, roots := selfSigned(t, "web")
+			l := newPipes()
+			go func() {
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					go func() {
+						defer conn.Close()
+						server := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: c.speak})
+						_, _ = server.Read(make([]byte, 1))
+					}()
+				}
+			}()
+			defer l.Close()
+			u := newTestUpstream(t, c.url, l)
+			u.tls.RootCAs = roots
+			conn, err := u.dialOnce(t.Context())
+			if err == nil {
+				_ = conn.Close()
+			}
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(u.health.now().Why, c.want) {
+				t.Errorf("%s of one that speaks %q: %v; want %q", c.url, c.speak, err, c.want)
+			}
+		})
+	}
 }
 
 // newTestUpstream is the upstream url, dialled at l.

@@ -1,19 +1,14 @@
 package balancer
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"kecho/balancer/h1"
@@ -33,13 +28,13 @@ var (
 	errBadTarget = errors.New("the request is not valid HTTP")
 )
 
-// probeEvery is how often a web server that is down is dialled.
-const probeEvery = time.Second
-
 // upstreamConfig says where the web server is and how it is spoken to.
 type upstreamConfig struct {
 	// URL is for ParseOrigin.
 	URL string
+	// Handler is the web server where that is this program; URL is not looked at
+	// then. Nil: it is not.
+	Handler http.Handler
 	// Dial makes the connections. Zero: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ConnectTimeout bounds one dial. Zero: 1 s.
@@ -47,16 +42,33 @@ type upstreamConfig struct {
 	// HeaderTimeout bounds the wait from the request's last byte to the head
 	// of the answer, where outgoing.answerBy does not. Zero: 30 s.
 	HeaderTimeout time.Duration
-	// Idle is how many idle connections are kept: about the hard limit. Zero:
-	// 64.
-	Idle int
+	// KeepAlive is which connections are kept. Its Idle zero: 64.
+	KeepAlive KeepAlive
 	// Changed, when set, is told whether the web server can be reached each
 	// time that this changes, one call at a time. It must not block.
 	Changed func(up bool)
+	// Health is how it is found out. Sick says whether the web server fails what
+	// it is given; health.turned is called when that may have changed. Nil: it
+	// does not.
+	Health Health
+	Sick   func() bool
 	// Load, when set, is told the fields of each final answer but 101.
 	Load func(header http.Header)
 	// Log hears that the web server went and came. Zero: nobody.
 	Log *slog.Logger
+}
+
+// KeepAlive is which connections to the web server are kept between requests.
+// How many there are in use is bounded by the places.
+type KeepAlive struct {
+	// Idle is how many are kept at most. Zero: as many as there are places.
+	Idle int
+	// Timeout is how long one is kept, or less if the web server's Keep-Alive
+	// says so. Zero: 90 s.
+	Timeout time.Duration
+	// Requests is how many requests one has at most. Zero: any number. Over
+	// HTTP/2, whose connections have many at once, Idle and Requests mean nothing.
+	Requests int
 }
 
 // upstream is the one web server behind this node. Its methods may be called
@@ -67,60 +79,31 @@ type upstream struct {
 	connect    time.Duration
 	tls        *tls.Config // nil: plaintext
 	client     webClient
-	patience   time.Duration // for the head of an answer
-	changed    func(up bool)
-	telling    sync.Mutex               // one call of changed at a time, the latest last
+	bytes      *h1.Client               // it, where it can send requests as bytes
+	patience   time.Duration            // for the head of an answer
 	load       func(header http.Header) // nil: nobody
 	websockets *websockets
 	log        *slog.Logger
-	down       atomic.Bool
-	wentDown   chan struct{} // one token wakes run
-}
-
-// outgoing is a request as it is sent to the web server.
-type outgoing struct {
-	method string
-	target string      // path and query as received ("/a%2Fb?c=%zz"), or "*"
-	host   string      // the client's Host; empty: the web server's own address
-	header http.Header // end-to-end fields; belongs to roundTrip from then on
-	// trailer has the announced names as keys; whoever reads body to its end
-	// has filled in the values by then. nil: none.
-	trailer http.Header
-	// body is read by another goroutine until it is at its end or the answer
-	// is; if it is an io.Closer it is closed when no more is read. nil: none.
-	body   io.Reader
-	length int64 // of body in bytes; -1: not known
-	// answerBy is when the head of the answer must be there. Zero: nothing but
-	// HeaderTimeout.
-	answerBy time.Time
-	// early is told each informational answer but 101 before the final one, and
-	// wrote that the last byte of a body that is not in memory was written, on
-	// another goroutine. nil: nobody.
-	early func(status int, header http.Header) error
-	wrote func()
-	// took is how long it took until the head of the answer was there; set by
-	// serve. It is what a service takes: how long the client reads on is no
-	// matter of the server's.
-	took time.Duration
-	// wins is asked when the head of the answer is there, by serve: false when
-	// it is not wanted any more. nil: it is.
-	wins func() bool
+	inside     bool // it is a handler, which is always there
+	health     *health
 }
 
 // newUpstream checks cfg. It starts nothing.
 func newUpstream(cfg upstreamConfig) (*upstream, error) {
-	origin, err := ParseOrigin(cfg.URL)
-	if err != nil {
-		return nil, fmt.Errorf("upstream URL %.128q: %w", cfg.URL, err)
+	var origin Origin
+	if cfg.Handler == nil {
+		var err error
+		if origin, err = ParseOrigin(cfg.URL); err != nil {
+			return nil, fmt.Errorf("upstream URL %.128q: %w", cfg.URL, err)
+		}
 	}
 	u := &upstream{
-		origin:   origin,
-		dial:     cfg.Dial,
-		connect:  cfg.ConnectTimeout,
-		changed:  cfg.Changed,
-		load:     cfg.Load,
-		log:      cfg.Log,
-		wentDown: make(chan struct{}, 1),
+		origin:  origin,
+		inside:  cfg.Handler != nil,
+		dial:    cfg.Dial,
+		connect: cfg.ConnectTimeout,
+		load:    cfg.Load,
+		log:     cfg.Log,
 
 		websockets: newWebsockets(),
 	}
@@ -129,12 +112,19 @@ func newUpstream(cfg upstreamConfig) (*upstream, error) {
 	}
 	u.patience = cfg.HeaderTimeout
 	u.setDefaults()
+	u.health = newHealth(cfg, origin.String(), u.log)
 	protocol := "http/1.1"
-	if origin.HTTP2 {
+	if u.inside {
+		u.client = newHandlerClient(cfg.Handler, cfg.HeaderTimeout, u.log)
+	} else if origin.HTTP2 {
 		protocol = "h2"
 		u.client = newH2(cfg, origin.ServerName != "", u.dialOnce)
 	} else {
-		u.client = h1.New(h1.Config{Dial: u.dialOnce, Idle: cfg.Idle, HeadTimeout: cfg.HeaderTimeout})
+		u.bytes = h1.New(h1.Config{
+			Dial: u.dialOnce, HeadTimeout: cfg.HeaderTimeout,
+			Idle: cfg.KeepAlive.Idle, IdleTimeout: cfg.KeepAlive.Timeout, Requests: cfg.KeepAlive.Requests,
+		})
+		u.client = u.bytes
 	}
 	if origin.ServerName != "" {
 		u.tls = alpn(origin.ServerName, protocol)
@@ -158,70 +148,22 @@ func (u *upstream) setDefaults() {
 	if u.connect == 0 {
 		u.connect = time.Second
 	}
-	if u.changed == nil {
-		u.changed = func(bool) {}
-	}
 	if u.log == nil {
 		u.log = slog.New(slog.DiscardHandler)
 	}
 }
 
-// up reports whether the web server was reachable when last tried, and true
-// before that. After a
-// failed dial it is false until a dial succeeds: one for a request, or one of
-// run's.
-func (u *upstream) up() bool { return !u.down.Load() }
+// up reports whether the web server can be given requests, as far as is known.
+func (u *upstream) up() bool { return !u.health.down.Load() }
 
-// reapEvery is how often connections are looked for that were idle too long.
-const reapEvery = 30 * time.Second
-
-// run dials the web server at once, so that it is known to be down before a
-// client comes, and about each second while it is down, until ctx is done. Then
-// it ends the websockets and closes the idle connections.
-func (u *upstream) run(ctx context.Context) {
-	defer u.client.CloseIdle()
-	defer u.websockets.close()
-	reap := time.NewTicker(reapEvery)
-	defer reap.Stop()
-	u.probe(ctx)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-reap.C:
-			u.client.Reap()
-		case <-u.wentDown:
-		}
-		for u.down.Load() {
-			pause := probeEvery*3/4 + rand.N(probeEvery/2)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(pause):
-			}
-			u.probe(ctx)
-		}
-	}
-}
-
-// probe finds out whether a connection can be made.
-func (u *upstream) probe(ctx context.Context) {
-	if conn, err := u.dialOnce(ctx); err == nil {
-		_ = conn.Close() // no request has been waiting for it
-	}
-}
-
-// dialOnce makes a connection within the connect timeout and keeps down as the
-// outcome says. A dial that its caller gave up says nothing.
+// dialOnce makes a connection within the connect timeout and has health know the
+// outcome. A dial that its caller gave up says nothing.
 func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, u.connect)
 	defer cancel()
 	conn, err := u.connection(within)
 	if err == nil {
-		if u.down.CompareAndSwap(true, false) {
-			u.log.Info("the web server can be reached again", "upstream", u.origin)
-			u.tell()
-		}
+		u.health.dialled(nil)
 		return conn, nil
 	}
 	// A dialer has a timer of its own, which may end before the context's does.
@@ -231,15 +173,7 @@ func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	if u.down.CompareAndSwap(false, true) {
-		u.log.Warn("the web server cannot be reached: start it, or correct the address; it is tried again each second",
-			"upstream", u.origin, "error", err)
-		u.tell()
-		select {
-		case u.wentDown <- struct{}{}:
-		default:
-		}
-	}
+	u.health.dialled(err)
 	return nil, fmt.Errorf("%w: dial %s: %w", errUpstreamDown, u.origin, err)
 }
 
@@ -250,19 +184,31 @@ func (u *upstream) connection(ctx context.Context) (net.Conn, error) {
 		return conn, err
 	}
 	encrypted := tls.Client(conn, u.tls)
-	if err := encrypted.HandshakeContext(ctx); err != nil {
-		_ = conn.Close() // the handshake says what is wrong
+	err = encrypted.HandshakeContext(ctx)
+	if err == nil {
+		err = u.agreed(encrypted.ConnectionState().NegotiatedProtocol)
+	} else if strings.Contains(err.Error(), "no application protocol") { // alert 120, which has no type
+		err = fmt.Errorf("%w: %w", u.agreed("none"), err)
+	}
+	if err != nil {
+		_ = conn.Close() // err says what is wrong
 		return nil, err
 	}
 	return encrypted, nil
 }
 
-// tell reports what down is now. Two dials may end at once: whoever comes last
-// says what is true then.
-func (u *upstream) tell() {
-	u.telling.Lock()
-	defer u.telling.Unlock()
-	u.changed(u.up())
+// agreed says whether the version of HTTP that a web server picked in the TLS
+// handshake is the one that its URL says. A server that picks none speaks
+// HTTP/1.1. Which one it is to be is not left to the server: most would pick
+// HTTP/2, which costs more here and has no websockets.
+func (u *upstream) agreed(protocol string) error {
+	switch {
+	case u.origin.HTTP2 && protocol != "h2":
+		return errors.New("it speaks no HTTP/2 over TLS: give it as https://")
+	case !u.origin.HTTP2 && protocol != "http/1.1" && protocol != "":
+		return errors.New("it speaks no HTTP/1.1 over TLS: if it speaks HTTP/2, give it as h2://")
+	}
+	return nil
 }
 
 // roundTrip sends one request and returns the answer's head; its Body must be
@@ -273,84 +219,40 @@ func (u *upstream) roundTrip(ctx context.Context, out *outgoing) (*http.Response
 	if err := validRequestLine(out); err != nil {
 		return nil, err
 	}
-	res, err := u.client.Do(ctx, u.request(out))
+	if out.upgrade != "" {
+		if u.origin.HTTP2 {
+			return nil, fmt.Errorf("%w: a websocket, and the web server speaks HTTP/2", errBadTarget)
+		}
+		out.header["Connection"] = []string{"Upgrade"}
+		out.header["Upgrade"] = []string{out.upgrade}
+	}
+	r := u.request(out)
+	res, err := u.client.Do(ctx, &r)
+	if err != nil {
+		return nil, u.failed(ctx, err)
+	}
+	if _, err = switched(out, res); err != nil {
+		_ = res.Body.Close() // nobody reads it
+		return nil, err
+	}
+	return res, nil
+}
+
+// failed is why there is no answer to a request that ctx ends.
+func (u *upstream) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, errUpstreamDown) {
+		return context.Cause(ctx)
+	}
+	return named(err)
+}
+
+// named is an error of h1 as callers here branch on it.
+func named(err error) error {
 	switch {
-	case err == nil:
-		return res, nil
-	case ctx.Err() != nil && !errors.Is(err, errUpstreamDown):
-		return nil, context.Cause(ctx)
 	case errors.Is(err, h1.ErrTimeout):
-		return nil, fmt.Errorf("%w: %w", errUpstreamTimeout, err)
+		return fmt.Errorf("%w: %w", errUpstreamTimeout, err)
 	case errors.Is(err, h1.ErrInvalid):
-		return nil, fmt.Errorf("%w: %w", errBadTarget, err)
+		return fmt.Errorf("%w: %w", errBadTarget, err)
 	}
-	return nil, err
-}
-
-// request is out as it is written.
-func (u *upstream) request(out *outgoing) *h1.Request {
-	r := &h1.Request{
-		Method: out.method, Target: out.target, Host: cmp.Or(out.host, u.origin.Host),
-		Header: out.header, Length: out.length,
-		AnswerBy: out.answerBy, Early: out.early, Wrote: out.wrote,
-	}
-	if out.target != "*" {
-		r.Target = u.origin.Prefix + out.target
-	}
-	if out.body != nil && out.length != 0 {
-		r.Body = out.body
-		if out.length < 0 {
-			r.Trailer = out.trailer
-		}
-	}
-	return r
-}
-
-// validRequestLine refuses what could be written but is not for a web server:
-// the target and host may come from a peer. h1 itself refuses methods and
-// fields that are no tokens or hold line ends.
-func validRequestLine(out *outgoing) error {
-	switch {
-	case out.method == http.MethodConnect:
-		return fmt.Errorf("%w: CONNECT is not for a web server", errBadTarget)
-	case out.method == "" || out.header == nil:
-		return fmt.Errorf("%w: it has no method or no fields", errBadTarget)
-	case out.target != "*" && !strings.HasPrefix(out.target, "/"),
-		out.target == "*" && out.method != http.MethodOptions:
-		return fmt.Errorf("%w: its target must be a path", errBadTarget)
-	}
-	for i := range len(out.target) {
-		if c := out.target[i]; c <= ' ' || c == 0x7f || c == '#' {
-			return fmt.Errorf("%w: byte %#02x in its target", errBadTarget, c)
-		}
-	}
-	for i := range len(out.host) {
-		if c := out.host[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`/\\?#@<>"`, c) >= 0 {
-			return fmt.Errorf("%w: byte %#02x in its host", errBadTarget, c)
-		}
-	}
-	return nil
-}
-
-// targetOf is what a client asked for as a path and query, byte by byte as it
-// came; the absolute form ("http://host/path") is cut to its path.
-func targetOf(r *http.Request) string {
-	target := r.RequestURI
-	switch {
-	case target == "":
-		return r.URL.RequestURI()
-	case target[0] == '/' || target == "*":
-		return target
-	}
-	_, rest, _ := strings.Cut(target, "://")
-	if i := strings.IndexAny(rest, "/?"); i >= 0 {
-		if rest[i] == '?' {
-			return "/" + rest[i:]
-		}
-		return rest[i:]
-	}
-	if r.Method == http.MethodOptions {
-		return "*" // RFC 9112 §3.2.4
-	}
-	return "/"
+	return err
 }

@@ -188,8 +188,8 @@ func TestUpstreamIsTriedAtOnce(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if s.UpstreamUp || s.State.Capacity() != 0 {
-			t.Errorf("up %v, capacity %d", s.UpstreamUp, s.State.Capacity())
+		if s.Upstream.Up || s.State.Capacity() != 0 {
+			t.Errorf("up %v, capacity %d", s.Upstream.Up, s.State.Capacity())
 		}
 		if !strings.Contains(log.String(), "start it, or correct the address") {
 			t.Errorf("the log says %q", &log)

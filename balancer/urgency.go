@@ -1,19 +1,16 @@
 package balancer
 
 import (
-	"net/http"
-
 	"github.com/dunglas/httpsfv"
 
 	"kecho/balancer/policy"
 )
 
-// urgencyOf is how urgent a request says it is: u in its Priority header (RFC
+// urgencyOf is how urgent a request says it is: u in its Priority fields (RFC
 // 9218, section 4), 0 to 7. What is no such header, or beyond that, says
 // nothing. i, that the answer is worth something before it is whole, plays no
 // part: a request has one place until it is answered.
-func urgencyOf(h http.Header) policy.Class {
-	values := h["Priority"]
+func urgencyOf(values []string) policy.Class {
 	if len(values) == 0 {
 		return 0
 	}

@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -15,14 +14,14 @@ func TestUrgency(t *testing.T) {
 		"u=": 0, "U=1": 0, "u=1,": 0, "u = 1": 0, "\x00": 0, "u=99999999999999999999": 0,
 		"x=1, u=6": 3, strings.Repeat("a, ", 10_000) + "u=0": -3,
 	} {
-		if got := urgencyOf(http.Header{"Priority": {value}}); got != want {
+		if got := urgencyOf([]string{value}); got != want {
 			t.Errorf("%.40q has class %d, want %d", value, got, want)
 		}
 	}
-	if got := urgencyOf(http.Header{"Priority": {"i", "u=1"}}); got != -2 {
+	if got := urgencyOf([]string{"i", "u=1"}); got != -2 {
 		t.Errorf("on two lines: class %d, want -2", got)
 	}
-	if got := urgencyOf(http.Header{}); got != 0 {
+	if got := urgencyOf(nil); got != 0 {
 		t.Errorf("without the header: class %d, want 0", got)
 	}
 }
@@ -31,7 +30,7 @@ func FuzzUrgency(f *testing.F) {
 	f.Add("u=1, i")
 	f.Add(`u=(1 2);a=:YQ==:, i=?0, x=@1659578233, y=%"f%c3%bc"`)
 	f.Fuzz(func(t *testing.T, value string) {
-		if c := urgencyOf(http.Header{"Priority": {value}}); c < policy.FirstClass || c > policy.LastClass {
+		if c := urgencyOf([]string{value}); c < policy.FirstClass || c > policy.LastClass {
 			t.Errorf("%q has class %d", value, c)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,39 @@ func isWebsocket(r *http.Request) bool {
 	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") &&
 		r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
 		r.ContentLength == 0 && listHas(r.Header["Connection"], "upgrade")
+}
+
+// websocket is the only upgrade that there is, as requests and the events that
+// stand for them name it.
+const websocket = "websocket"
+
+// upgradeOf is what r is to become; empty: nothing but answered.
+func upgradeOf(r *http.Request) string {
+	if isWebsocket(r) {
+		return websocket
+	}
+	return ""
+}
+
+// checkUpgrade refuses what no request may become, whether a client or a peer
+// says so.
+func checkUpgrade(out *outgoing) error {
+	if out.upgrade != "" && (out.upgrade != websocket || out.method != http.MethodGet || out.body != nil || out.length != 0) {
+		return fmt.Errorf("%w: only a GET without a body may upgrade, and only to a websocket", errBadTarget)
+	}
+	return nil
+}
+
+// switched reports whether a web server's answer to out makes a websocket of its
+// connection; an error, that it says so unasked.
+func switched(out *outgoing, res *http.Response) (bool, error) {
+	switch {
+	case res.StatusCode != http.StatusSwitchingProtocols:
+		return false, nil
+	case out.upgrade != websocket || !strings.EqualFold(res.Header.Get("Upgrade"), websocket):
+		return false, fmt.Errorf("%w: status 101 and no websocket was asked for", errBadAnswer)
+	}
+	return true, nil
 }
 
 // websockets counts those that are open and ends them. Neither Shutdown nor
@@ -74,13 +108,15 @@ func (s *websockets) close() {
 	s.wg.Wait()
 }
 
-// take hands both connections' bytes to each other until one ends, r's context
-// is done, or close is called.
-func (s *websockets) take(w http.ResponseWriter, r *http.Request, res *http.Response) error {
-	server, ok := res.Body.(io.ReadWriteCloser)
-	if !ok {
-		return fmt.Errorf("%w: the upgraded connection cannot be written to", errBadAnswer)
-	}
+// errSocket says that a websocket broke off, after it was one.
+var errSocket = errors.New("the websocket broke off")
+
+// take makes a client's connection one end of a websocket of which other is the
+// other end, with the head that its server answered: end-to-end fields. It
+// returns when both have ended, r's context is done, or close is called. An error
+// that is errCut or errSocket came after the head; with any other the client has
+// seen nothing.
+func (s *websockets) take(w http.ResponseWriter, r *http.Request, header http.Header, other side) error {
 	if !s.add() {
 		return errStopped
 	}
@@ -93,33 +129,49 @@ func (s *websockets) take(w http.ResponseWriter, r *http.Request, res *http.Resp
 	if g, ok := client.(*guarded); ok {
 		g.release()
 	}
-	both := func() {
-		_ = client.Close() // both closed only to end the copies below
-		_ = server.Close()
-	}
-	defer context.AfterFunc(s.ending, both)()
-	defer context.AfterFunc(r.Context(), both)()
-	if err := writeSwitch(client, w.Header(), res.Header); err != nil {
+	if err := writeSwitch(client, w.Header(), header); err != nil {
 		return fmt.Errorf("%w: %w", errCut, err)
 	}
-	var down sync.WaitGroup
-	down.Go(func() {
-		relay(client, server)
-		_ = client.Close()
-	})
-	relay(server, io.MultiReader(rest(buffered), client))
-	_ = server.Close()
-	down.Wait()
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(s.ending, func() { cancel(errStopped) })()
+	if err := join(ctx, &connSide{client, io.MultiReader(rest(buffered), client)}, other); err != nil {
+		return fmt.Errorf("%w: %w", errSocket, err)
+	}
 	return nil
+}
+
+// socket joins a client with the web server's end of a websocket. How it ended
+// is of no interest: both are closed.
+func (u *upstream) socket(w http.ResponseWriter, r *http.Request, res *http.Response) error {
+	server, err := serverSide(res)
+	if err != nil {
+		return err
+	}
+	if err := u.websockets.take(w, r, res.Header, server); !errors.Is(err, errSocket) {
+		return err
+	}
+	return nil
+}
+
+// serverSide is the end of a websocket that the web server has.
+func serverSide(res *http.Response) (side, error) {
+	conn, ok := res.Body.(interface {
+		io.Reader
+		NetConn() net.Conn
+	})
+	if !ok {
+		return nil, fmt.Errorf("%w: the upgraded connection cannot be written to", errBadAnswer)
+	}
+	return &connSide{conn.NetConn(), conn}, nil
 }
 
 // writeSwitch writes the head that makes the client's connection a websocket.
 func writeSwitch(client net.Conn, ours, header http.Header) error {
-	inbound(header)
 	mergeHead(ours, header)
 	delete(ours, "Content-Length")
 	ours["Connection"] = []string{"Upgrade"}
-	ours["Upgrade"] = []string{"websocket"}
+	ours["Upgrade"] = []string{websocket}
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	_ = ours.Write(&head) // a buffer takes everything
@@ -134,12 +186,4 @@ func writeSwitch(client net.Conn, ours, header http.Header) error {
 // rest is what was read from the client together with its request.
 func rest(buffered *bufio.ReadWriter) io.Reader {
 	return io.LimitReader(buffered.Reader, int64(buffered.Reader.Buffered()))
-}
-
-// relay copies until either side fails; how is of no interest, since both are
-// closed then.
-func relay(to io.Writer, from io.Reader) {
-	buf := buffers.Get().(*[copySize]byte)
-	defer buffers.Put(buf)
-	_, _ = io.CopyBuffer(struct{ io.Writer }{to}, from, buf[:])
 }

@@ -18,7 +18,7 @@ type noLinks struct {
 	keep    bool
 }
 
-func (l *noLinks) Send(_ context.Context, _ channel.NodeID, _ channel.Priority, _ time.Time, frame []byte) error {
+func (l *noLinks) Send(_ context.Context, _ channel.NodeID, _ channel.Handling, frame []byte) error {
 	if l.keep {
 		l.last = append(l.last[:0], frame...)
 	}
@@ -51,7 +51,7 @@ func stage(t testing.TB, id channel.NodeID, peers int) (*channel.Node, *channel.
 		peer := channel.NodeID(100 + i)
 		r.LinkUp(peer)
 		frame := append(pack(t, head(peer, "", "channels")), pack(t, channel.Announcement{Version: 1, Channels: []string{"work"}})...)
-		if err := r.Receive(peer, frame); err != nil {
+		if err := r.Receive(peer, time.Now(), frame, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 	for name, in := range map[string]channel.Filter{"no filter": nil, "IN-filter": half} {
 		c.SetIn(in)
 		receive := func(frame []byte) {
-			if err := r.Receive(100, frame); err != nil {
+			if err := r.Receive(100, time.Now(), frame, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -160,8 +160,9 @@ func BenchmarkReceive(b *testing.B) {
 			_, c, _, r := stage(b, 1, 1)
 			c.SubscribeInline(channel.Match{Type: "request"}, func(*channel.Event) {})
 			b.ReportAllocs()
+			now := time.Now()
 			for i := 0; b.Loop(); i++ {
-				r.Receive(100, two[i%every])
+				r.Receive(100, now, two[i%every], false)
 			}
 		})
 	}

@@ -2,11 +2,11 @@ package channel
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 )
 
-// announceType is the one event of the control channel: Body is the packed
+// announceType is the event of the control channel of which Body is the packed
 // Announcement of its source.
 const announceType Type = "channels"
 
@@ -50,25 +50,44 @@ func (n *Node) announcementLocked() Announcement {
 	return Announcement{Version: n.version, Channels: n.wantedLocked()}
 }
 
-func (n *Node) sendAnnouncement(to NodeID, a Announcement) {
-	body, err := Pack(a)
+func (n *Node) sendAnnouncement(to NodeID, a Announcement) { n.sendControl(to, announceType, a) }
+
+// sendControl sends what is packed of v on the control channel. It reports false
+// when the link had no room for it: what no registry tells, too, is told again.
+func (n *Node) sendControl(to NodeID, typ Type, v any) (taken bool) {
+	body, err := Pack(v)
 	if err == nil {
-		e := Event{ID: n.nextID(), Type: announceType, Priority: Urgent, Body: body}
+		e := Event{ID: n.nextID(), Type: typ, Priority: Urgent, Body: body}
 		from, _ := n.desc.appendTo(nil, nil)
-		err = n.links.Send(context.Background(), to, Urgent, time.Time{}, appendEnvelope(nil, control, &e, 0, from))
+		err = n.links.Send(context.Background(), to, Handling{Priority: Urgent}, appendEnvelope(nil, control, &e, 0, from))
 	}
 	if err != nil {
 		// The link is going down, or its queue is full of what is newer: the
 		// registry tells the peer all the same, only later.
-		n.log.Debug("a peer was not told over its link which channels are open", "peer", to, "err", err)
+		n.log.Debug("a peer was not told over its link", "peer", to, "what", typ, "err", err)
 	}
+	return !errors.Is(err, ErrQueueFull)
 }
 
 // control takes an event of the control channel.
 func (n *Node) control(p *peer, e *Event) error {
-	if e.Type != announceType {
-		return nil // a later version's
+	switch e.Type {
+	case announceType:
+		return n.announcedBy(p, e)
+	case asksType:
+		return n.askedBy(p, e)
+	case interestsType, bringsType:
+		return n.toldBy(p, e)
+	case awaitsType:
+		return n.awaitedBy(p, e)
+	case doneType:
+		return n.doneBy(p, e)
 	}
+	return nil // a later version's
+}
+
+// announcedBy takes which channels a peer has open.
+func (n *Node) announcedBy(p *peer, e *Event) error {
 	var a Announcement
 	if err := Unpack(e.Body, &a); err != nil {
 		return fmt.Errorf("announcement of channels: %w", err)

@@ -73,14 +73,14 @@ func TestOpenAndCloseAreToldAtOnce(t *testing.T) {
 }
 
 func TestStraysAreCounted(t *testing.T) {
-	bubble(t, 2, func(t *testing.T, nodes []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
-		chans[1].Close()
-		submit(t, chans[0], channel.Event{Type: "a"}) // before node 1 hears of it
-		synctest.Wait()
-		if n := nodes[1].Strays(); n != 1 {
-			t.Errorf("%d strays, want 1", n)
-		}
-	})
+	n, c, _, r := stage(t, 1, 1)
+	c.Close() // which the peer hears of later
+	if err := r.Receive(100, time.Now(), pack(t, head(100, "work", "a")), false); err != nil {
+		t.Fatal(err)
+	}
+	if k := n.Strays(); k != 1 {
+		t.Errorf("%d strays, want 1", k)
+	}
 }
 
 func TestAnnounceToRegistry(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +15,7 @@ import (
 type Channel struct {
 	name   string
 	node   *Node
+	share  uint8 // see Handling; set by Node.add
 	noSink error // ErrNoSink with the channel's name
 	in     atomic.Pointer[Filter]
 	out    atomic.Pointer[Filter]
@@ -26,16 +26,27 @@ type Channel struct {
 	requests requests // of this node that wait for answers
 	closed   atomic.Bool
 
-	idle atomic.Bool // nobody here wants its events: see interest; changed under mu
+	askers askers      // of requests from other clusters
+	seen   seen        // of events from other clusters
+	asked  atomic.Bool // somebody asks what this node wants of it; changed under Node.mu
+	idle   atomic.Bool // nobody here wants its events: see interest; changed under mu
 
 	mu       sync.Mutex
 	watchers []*watcher // guarded by mu
 	total    int        // subscriptions; guarded by mu
 	live     int        // of them not suspended; guarded by mu
+
+	curious   []*interestWatcher      // copied on write; guarded by Node.mu
+	bringers  map[*Bringer][]Interest // guarded by Node.mu
+	toldPeers interest                // owned by Node.tellInterests
+	untold    []NodeID                // of them those whose links had no room; owned by Node.tellInterests
 }
 
 // Name is what the channel was opened as.
 func (c *Channel) Name() string { return c.name }
+
+// Node is who this node is.
+func (c *Channel) Node() NodeID { return c.node.id }
 
 // NextID draws the id of an event that is submitted later, for who must know
 // it before the answers come.
@@ -58,26 +69,35 @@ func stored(f Filter) *Filter {
 // scratch is what one Submit needs, kept for the next.
 type scratch struct {
 	event Event
-	sinks []Sink
+	sinks []Sink   // what an OUT-filter chooses from
+	nodes []NodeID // the other nodes that get the event
 	attrs Attrs
 	from  []byte
 	frame []byte
 	posting
 }
 
-// posting is what Request and Reply have Submit do beside.
+// posting is what Request, Reply and Forward have Submit do beside.
 type posting struct {
-	to    NodeID     // only to this node, which has asked; zero: to the sinks
-	asked *gathering // is told who is asked; nil: nobody
+	to        NodeID     // only to this node, which has asked; zero: to the sinks
+	asked     *gathering // is told who is asked; nil: nobody
+	forwarded bool       // it came from another cluster
+	had       bool       // and this node has had it by another way
 }
 
 // Submit stamps e and sends it to every sink that the OUT-filter leaves. It
 // returns the event's id, also together with an error.
 //
-// Normal and urgent events never wait; bulk ones wait for room in the links'
-// queues until ctx or the deadline ends. The error is nil when at least one
-// sink took the event; ErrNoSink when there was none, else what the links
-// said: ErrQueueFull, ErrNoLink. Whether it arrived is not known: delivery is
+// Normal and urgent events never wait: a link whose queue is full does not get
+// them. Bulk ones wait for room in the links' queues, after all links that have
+// room have got them, until each has taken the event or has ended. So one node that
+// does not read holds up who submits bulk, until ctx is done or the event's
+// Deadline passes: give either, or submit it as Normal. There is no other choice
+// of what a link's queue does when it is full; that of a subscription
+// (SubscriptionConfig.WhenFull) is about its own queue, at the other end. The
+// error is nil when at least one sink took the event, whoever else did not
+// (Stats.Unsent); ErrNoSink when there was none, else what the links said:
+// ErrQueueFull, ErrNoLink, or why ctx was done. Whether it arrived is not known: delivery is
 // at most once. e.Attrs and e.Body are the caller's again when Submit returns.
 func (c *Channel) Submit(ctx context.Context, e Event) (ID, error) {
 	if e.ID.IsZero() {
@@ -91,12 +111,16 @@ func (c *Channel) post(ctx context.Context, e *Event, p posting) error {
 	if c.closed.Load() || c.node.stopped.Load() {
 		return fmt.Errorf("submit on channel %q: %w", c.name, ErrClosed)
 	}
-	if err := c.node.check(e); err != nil {
+	err := checkEvent(e)
+	if err == nil && !p.forwarded {
+		err = c.node.checkOwn(e)
+	}
+	if err != nil {
 		return fmt.Errorf("submit on channel %q: %w", c.name, err)
 	}
 	s := c.node.scratch.Get().(*scratch)
 	s.event, s.posting = *e, p
-	err := c.submit(ctx, s)
+	err = c.submit(ctx, s)
 	s.event, s.posting = Event{}, posting{}
 	clear(s.sinks[:cap(s.sinks)])
 	c.node.scratch.Put(s)
@@ -109,8 +133,8 @@ func (c *Channel) post(ctx context.Context, e *Event, p posting) error {
 	return err
 }
 
-// check refuses what peers would refuse.
-func (n *Node) check(e *Event) error {
+// checkEvent refuses what peers would refuse.
+func checkEvent(e *Event) error {
 	switch {
 	case e.Type == "" || len(e.Type) > MaxName:
 		return fmt.Errorf("event type %.80q: want 1 to %d bytes", e.Type, MaxName)
@@ -118,10 +142,19 @@ func (n *Node) check(e *Event) error {
 		return fmt.Errorf("priority %d: want Urgent, Normal or Bulk", e.Priority)
 	case len(e.Body) > MaxBody:
 		return fmt.Errorf("body of %d bytes, at most %d: %w", len(e.Body), MaxBody, ErrTooLarge)
-	case !e.ID.IsZero() && e.ID.Source != n.id:
-		return fmt.Errorf("event id %v is not of this node: draw it with NextID", e.ID)
 	}
 	return checkAttrs(e.Attrs)
+}
+
+// checkOwn refuses what another node has submitted.
+func (n *Node) checkOwn(e *Event) error {
+	switch {
+	case !e.ID.IsZero() && e.ID.Source != n.id:
+		return fmt.Errorf("event id %v is not of this node: draw it with NextID", e.ID)
+	case e.Path != nil:
+		return errors.New("it has a path: what comes from another cluster is for Forward")
+	}
+	return nil
 }
 
 func (c *Channel) submit(ctx context.Context, s *scratch) error {
@@ -135,116 +168,131 @@ func (c *Channel) submit(ctx context.Context, s *scratch) error {
 	}
 	c.count.submitted.Add(1)
 	s.from, s.attrs = c.node.desc.appendTo(s.from[:0], s.attrs[:0])
-	e.From = s.attrs
-	sinks := c.pickSinks(s)
-	if len(sinks) == 0 {
+	if s.forwarded {
+		s.from = appendPairs(appendArrayHeader(s.from[:0], 2*len(e.From)), e.From)
+	} else {
+		e.From = s.attrs
+	}
+	local := c.pick(s)
+	if len(s.nodes) == 0 && !local {
 		c.count.noSink.Add(1)
 		return ErrNoSink
 	}
-	if slices.ContainsFunc(sinks, func(s Sink) bool { return !s.Local }) {
+	if len(s.nodes) > 0 {
 		s.frame = appendEnvelope(s.frame[:0], c.name, e, left, s.from)
 		if head := len(s.frame) - len(e.Body); head > MaxHead {
 			return fmt.Errorf("head of %d bytes, at most %d: %w", head, MaxHead, ErrTooLarge)
 		}
 	}
 	if s.asked != nil {
-		s.asked.expect(sinks)
+		s.asked.expect(s.nodes...)
+		switch {
+		case local && s.asked.others:
+			s.asked.admit(c.node.id)
+		case local:
+			s.asked.expect(c.node.id)
+		}
 	}
-	return c.send(ctx, s, sinks)
+	return c.send(ctx, s, local)
 }
 
-// pickSinks is who gets the event: who the OUT-filter leaves, or who has asked.
-func (c *Channel) pickSinks(s *scratch) []Sink {
+// pick puts who gets the event into s.nodes and reports whether this node does:
+// who the OUT-filter leaves, or who has asked. Without a filter nothing is made
+// for one to look at.
+func (c *Channel) pick(s *scratch) (local bool) {
+	s.nodes = s.nodes[:0]
 	if s.to != 0 {
-		s.sinks = append(s.sinks[:0], Sink{Node: s.to, Local: s.to == c.node.id})
-		return s.sinks
+		if s.to == c.node.id {
+			return true
+		}
+		s.nodes = append(s.nodes, s.to)
+		return false
 	}
-	s.sinks = c.appendSinks(s.sinks[:0], s.attrs, &s.event)
-	if out := c.out.Load(); out != nil {
-		return c.count.out.run(*out, &s.event, s.sinks)
+	out := c.out.Load()
+	if out == nil {
+		for _, p := range *c.remote.Load() {
+			if !s.forwarded || p.told.wants(c.name, &s.event) {
+				s.nodes = append(s.nodes, p.id)
+			}
+		}
+		return c.here(s)
 	}
-	return s.sinks
+	s.sinks = c.appendSinks(s)
+	for _, sink := range c.count.out.run(*out, &s.event, s.sinks) {
+		if sink.Local {
+			local = true
+		} else {
+			s.nodes = append(s.nodes, sink.Node)
+		}
+	}
+	return local
 }
 
-// appendSinks appends who could get e: the nodes that have the channel open,
-// and this one when somebody here subscribes to what e is.
-func (c *Channel) appendSinks(sinks []Sink, self Attrs, e *Event) []Sink {
+// appendSinks is who could get the event: the nodes that have the channel open,
+// or, of an event from another cluster, those that want it, and this one when
+// somebody here subscribes to what it is.
+func (c *Channel) appendSinks(s *scratch) []Sink {
+	sinks := s.sinks[:0]
 	for _, p := range *c.remote.Load() {
-		sinks = append(sinks, c.sink(p))
+		if !s.forwarded || p.told.wants(c.name, &s.event) {
+			sinks = append(sinks, c.sink(p))
+		}
 	}
-	if c.subs.any(e.Type, c.node.id) {
-		sinks = append(sinks, Sink{Node: c.node.id, Local: true, Attrs: self, Heard: time.Now()})
+	if c.here(s) {
+		sinks = append(sinks, Sink{Node: c.node.id, Local: true, Attrs: s.attrs, Heard: time.Now()})
 	}
 	return sinks
 }
 
-// send gives the event to each of sinks, this node last: its handlers may
-// submit what answers the event, and nobody should see that first.
-func (c *Channel) send(ctx context.Context, s *scratch, sinks []Sink) error {
-	e := &s.event
-	if e.Priority == Bulk && !e.Deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, e.Deadline)
-		defer cancel()
-	}
-	taken, local := 0, false
-	var errs []error
-	for i := range sinks {
-		if sinks[i].Local {
-			local = true
-			continue
-		}
-		if err := c.node.links.Send(ctx, sinks[i].Node, e.Priority, e.Deadline, s.frame); err != nil {
-			c.count.unsent.Add(1)
-			errs = append(errs, err)
-			if s.asked != nil {
-				s.asked.unsent(sinks[i].Node)
-			}
-			continue
-		}
-		taken++
-		c.count.sent.Add(1)
-		c.count.bytesOut.Add(uint64(len(s.frame)))
-	}
-	if local {
-		taken++
-		if s.to != 0 {
-			c.answered(e)
-			return nil
-		}
-		c.subs.each(e.Type, e.ID.Source, func(sub *Subscription) { sub.deliver(e) })
-	}
-	if taken > 0 {
-		return nil
-	}
-	return errors.Join(errs...)
+// here reports whether somebody here subscribes to what the event is, and has not
+// had it.
+func (c *Channel) here(s *scratch) bool {
+	return !s.had && c.subs.any(s.event.Type, s.event.ID.Source)
 }
 
 // receive is Submit's other end: an event has come from p, whose reader this
 // is.
-func (c *Channel) receive(p *peer, e *Event, size int) {
-	c.count.received.Add(1)
-	c.count.bytesIn.Add(uint64(size))
-	if e.Re.asks() && e.Re.Source == c.node.id {
-		c.answered(e)
+func (c *Channel) receive(p *peer, e *Event, size int, more bool) {
+	p.tally.receive(c, size, more)
+	if e.Re.asks() {
+		c.answered(e, p.id)
 		return
 	}
+	if e.Asks() && !c.takeRequest(p, e) {
+		return
+	}
+	found := p.way.find(c, e)
 	in := c.in.Load()
-	if in == nil {
-		c.subs.each(e.Type, p.id, func(sub *Subscription) { sub.deliver(e) })
+	if in == nil && !e.Asks() {
+		if only := p.way.only; only == nil {
+			c.subs.eachOf(found, e.Type, e.ID.Source, func(sub *Subscription) { sub.deliver(e) })
+		} else if only.hears() {
+			p.tally.deliver(only, more)
+			only.cfg.Handler(e)
+		}
 		return
 	}
 	p.sinks = p.sinks[:0]
 	now := c.node.start.Add(time.Duration(p.heard.Load()))
-	c.subs.each(e.Type, p.id, func(sub *Subscription) {
+	c.subs.eachOf(found, e.Type, e.ID.Source, func(sub *Subscription) {
 		p.sinks = append(p.sinks, Sink{Node: c.node.id, Local: true, Heard: now, sub: sub})
 	})
 	if len(p.sinks) == 0 {
 		return
 	}
-	left := c.count.in.run(*in, e, p.sinks)
+	left := p.sinks
+	if in != nil {
+		left = c.count.in.run(*in, e, p.sinks)
+	}
 	if len(left) == 0 {
 		c.count.filtered.Add(1)
+		if e.Asks() {
+			c.Done(e.ID, 0)
+		}
+	}
+	if e.Asks() {
+		giveRequest(e, left)
+		return
 	}
 	for i := range left {
 		if sub := left[i].sub; sub != nil { // nil: of the filter's own making

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -21,22 +22,27 @@ const (
 // grow in number in a later version, at the end; those of structs within v may
 // not.
 func Pack(v any) ([]byte, error) {
-	var b bytes.Buffer
+	b := packing.Get().(*bytes.Buffer)
+	defer packing.Put(b)
+	b.Reset()
 	enc := msgpack.GetEncoder()
 	defer msgpack.PutEncoder(enc)
-	enc.Reset(&b)
+	enc.Reset(b)
 	enc.UseArrayEncodedStructs(true)
 	enc.UseCompactInts(true)
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("pack %T: %w", v, err)
 	}
-	return b.Bytes(), nil
+	return bytes.Clone(b.Bytes()), nil
 }
+
+// packing are buffers that Pack packs in, which grow as it goes.
+var packing = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Unpack decodes into v, a pointer to a struct of fixed types, what a peer
 // has packed. Fields that the peer did not send are zero, those that v does
 // not have are left out. It is the only way from a peer's bytes to values
-// besides the envelope: before msgpack/v5 sees a byte, every length in b is
+// besides the envelope and Unpacker: before msgpack/v5 sees a byte, every length in b is
 // checked against what is left, because that library takes lengths on trust
 // (its issues #401, #376, #381).
 func Unpack(b []byte, v any) error {
@@ -57,13 +63,13 @@ func Unpack(b []byte, v any) error {
 // struct that v points to has fields: msgpack/v5 insists on that. It copies
 // only what does not fit.
 func fit(b []byte, v any) ([]byte, error) {
-	t := reflect.TypeOf(v)
-	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+	to := reflect.ValueOf(v)
+	if to.Kind() != reflect.Pointer || to.Elem().Kind() != reflect.Struct {
 		return nil, errors.New("not a pointer to a struct")
 	}
 	want := 0
-	for f := range t.Elem().Fields() {
-		if f.IsExported() {
+	for i := range to.Elem().NumField() {
+		if to.Elem().Field(i).CanSet() { // it is exported: to ask its type for that allocates
 			want++
 		}
 	}

@@ -38,8 +38,9 @@ func BenchmarkSubscriptions(b *testing.B) {
 				}
 				b.ReportAllocs()
 				sent := 0
+				now := time.Now()
 				for b.Loop() {
-					r.Receive(100, in[sent%min(n, kinds)])
+					r.Receive(100, now, in[sent%min(n, kinds)], false)
 					sent++
 				}
 				if handled != sent {
@@ -103,8 +104,9 @@ func BenchmarkConfigurations(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
+			now := time.Now()
 			for b.Loop() {
-				r.Receive(100, in)
+				r.Receive(100, now, in, false)
 			}
 		})
 	}

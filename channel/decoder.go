@@ -11,78 +11,164 @@ import (
 // decoder parses one peer's frames and keeps from one to the next what spares
 // work. It is owned by the peer's reader.
 type decoder struct {
-	typ   Type         // of the last event
+	head  head         // of the last event
+	rest  rest         // of the last event
 	attrs Attrs        // of the last event
 	from  *description // the peer's newest; nil: none
+	far   *description // that of the last source in another cluster; nil: none
+	path  []string     // of the last event from another cluster
 	names intern       // of types and attributes
 	texts intern       // values of string attributes, which may be any number
 }
 
-// envelope is a parsed head. channel is a part of the frame.
-type envelope struct {
-	channel []byte
-	left    time.Duration
-	from    *description // the source's; the same one until it changes
+// head is the beginning of a frame, up to the sequence number: what events that
+// come one after the other mostly have in common.
+type head struct {
+	raw      []byte // empty: there was none
+	channel  []byte // its name, a part of raw
+	fields   int
+	typ      Type
+	priority Priority
+	source   NodeID
 }
+
+// rest is what follows the sequence number up to the body. Events of one kind
+// often have that in common too; their attributes are the decoder's.
+type rest struct {
+	raw  []byte // empty: it is not kept
+	left time.Duration
+	re   ID
+	from *description // the source's; the same one until it changes
+	path []string
+}
+
+// maxRest is the longest rest that is worth keeping for the next event.
+const maxRest = 256
 
 // decode parses frame into e, whose Attrs and Body then are parts of frame or
 // of what d lends; both are good until the next call. It leaves e.From and
-// e.Deadline alone. It allocates nothing that the frame's own length does not
+// e.Deadline alone: d.rest has what they come from, and d.head the channel. same
+// says that channel, type, priority and source are those of the last frame. It
+// allocates nothing that the frame's own length does not
 // bound, and nothing at all once d knows the names, unless the source's
 // description changes: that is shared with whoever looks at sinks.
-func (d *decoder) decode(frame []byte, e *Event) (envelope, error) {
+func (d *decoder) decode(frame []byte, e *Event) (same bool, err error) {
 	r := reader{b: frame}
-	var env envelope
-	if n := r.array(); r.err == nil && n != envelopeFields {
-		return env, fmt.Errorf("envelope has %d fields, want %d", n, envelopeFields)
+	// No head is the beginning of another, so equal bytes are an equal head.
+	if same = len(d.head.raw) > 0 && bytes.HasPrefix(frame, d.head.raw); same {
+		r.b = frame[len(d.head.raw):]
+	} else if err := d.readHead(&r); err != nil {
+		return false, err
 	}
-	env.channel = r.text(MaxName)
-	if typ := r.text(MaxName); string(d.typ) != string(typ) {
-		d.typ = Type(d.names.string(typ))
+	e.Type, e.Priority = d.head.typ, d.head.priority
+	e.ID = ID{Source: d.head.source, Seq: r.uint()}
+	if same && len(d.rest.raw) > 0 && bytes.HasPrefix(r.b, d.rest.raw) {
+		r.b = r.b[len(d.rest.raw):]
+	} else if err := d.readRest(&r); err != nil {
+		return false, err
 	}
-	priority := r.int()
-	e.ID = ID{Source: NodeID(r.uint()), Seq: r.uint()}
-	left := r.uint()
-	e.Re = ID{Source: NodeID(r.uint()), Seq: r.uint()}
-	env.from = d.description(&r)
-	d.attrs = d.pairs(&r, d.attrs)
-	if r.err != nil {
-		return env, r.err
+	if len(frame)-len(r.b) > MaxHead || len(r.b) > MaxBody {
+		return false, fmt.Errorf("head of %d and body of %d bytes: %w", len(frame)-len(r.b), len(r.b), ErrTooLarge)
 	}
-	switch {
-	case d.typ == "":
-		return env, errShape("an event without a type")
-	case priority < -1 || priority > 1:
-		return env, errShape("a priority that is none of -1, 0 and 1")
-	case left > uint64(math.MaxInt64/time.Microsecond):
-		return env, errShape("a time left that no clock can hold")
-	case len(frame)-len(r.b) > MaxHead || len(r.b) > MaxBody:
-		return env, fmt.Errorf("head of %d and body of %d bytes: %w", len(frame)-len(r.b), len(r.b), ErrTooLarge)
-	}
-	e.Type, e.Priority, e.Attrs, e.Body = d.typ, Priority(priority), d.attrs, r.b
-	env.left = time.Duration(left) * time.Microsecond
-	return env, nil
+	e.Re, e.Path, e.Attrs, e.Body = d.rest.re, d.rest.path, d.attrs, r.b
+	return same, nil
 }
 
-// description is the source's description, which starts here.
-func (d *decoder) description(r *reader) *description {
-	if d.from == nil {
-		d.from = emptyDescription
+// readRest parses what follows the sequence number, and keeps it if it is sound.
+func (d *decoder) readRest(r *reader) error {
+	start, known := r.b, &d.from
+	d.rest.raw = d.rest.raw[:0]
+	left := r.uint()
+	d.rest.re = ID{Source: NodeID(r.uint()), Seq: r.uint()}
+	if d.head.fields == routedFields {
+		known = &d.far // else they would take turns, and be made anew each time
+	}
+	d.rest.from = d.description(r, known)
+	d.attrs = d.pairs(r, d.attrs)
+	d.rest.path = nil
+	if d.head.fields == routedFields {
+		d.rest.path = d.clusters(r)
+	}
+	switch {
+	case r.err != nil:
+		return r.err
+	case left > uint64(math.MaxInt64/time.Microsecond):
+		return errShape("a time left that no clock can hold")
+	}
+	d.rest.left = time.Duration(left) * time.Microsecond
+	if size := len(start) - len(r.b); size <= maxRest {
+		d.rest.raw = append(d.rest.raw, start[:size]...)
+	}
+	return nil
+}
+
+// readHead parses what frame begins with, and keeps it if it is sound.
+func (d *decoder) readHead(r *reader) error {
+	frame := r.b
+	d.head.raw = d.head.raw[:0]
+	fields := r.array()
+	if r.err == nil && fields != envelopeFields && fields != routedFields {
+		return fmt.Errorf("envelope has %d fields, want %d or %d", fields, envelopeFields, routedFields)
+	}
+	channel := len(r.text(MaxName))
+	end := len(frame) - len(r.b) // of the channel's name
+	if typ := r.text(MaxName); string(d.head.typ) != string(typ) {
+		d.head.typ = Type(d.names.string(typ))
+	}
+	priority := r.int()
+	d.head.fields, d.head.priority, d.head.source = fields, Priority(priority), NodeID(r.uint())
+	switch {
+	case r.err != nil:
+		return r.err
+	case d.head.typ == "":
+		return errShape("an event without a type")
+	case priority < -1 || priority > 1:
+		return errShape("a priority that is none of -1, 0 and 1")
+	}
+	d.head.raw = append(d.head.raw, frame[:len(frame)-len(r.b)]...)
+	d.head.channel = d.head.raw[end-channel : end]
+	return nil
+}
+
+// description is the source's description, which starts here; known is the one
+// before it.
+func (d *decoder) description(r *reader, known **description) *description {
+	if *known == nil {
+		*known = emptyDescription
 	}
 	// No list is the beginning of another, so equal bytes are an equal list.
-	if bytes.HasPrefix(r.b, d.from.raw) {
-		r.b = r.b[len(d.from.raw):]
-		return d.from
+	if bytes.HasPrefix(r.b, (*known).raw) {
+		r.b = r.b[len((*known).raw):]
+		return *known
 	}
 	start := r.b
 	next := new(description)
-	copy(next.attrSpace[:], d.from.attrs)
+	copy(next.attrSpace[:], (*known).attrs)
 	next.attrs = d.pairs(r, next.attrSpace[:0])
 	if r.err == nil {
 		next.raw = append(next.rawSpace[:0], start[:len(start)-len(r.b)]...)
-		d.from = next
+		*known = next
 	}
-	return d.from
+	return *known
+}
+
+// clusters parses a path.
+func (d *decoder) clusters(r *reader) []string {
+	n := r.array()
+	if n == 0 || n > MaxPath {
+		r.fail(fmt.Errorf("path of %d clusters, want 1 to %d", n, MaxPath))
+		return nil
+	}
+	d.path = d.path[:0]
+	for range n {
+		name := r.text(MaxName)
+		if len(name) == 0 {
+			r.fail(errShape("a cluster without a name"))
+			return nil
+		}
+		d.path = append(d.path, d.names.string(name))
+	}
+	return d.path
 }
 
 // pairs parses an attribute list into attrs, from the start. What attrs holds

@@ -14,6 +14,11 @@
 // A node describes itself with attributes; they travel on each event that it
 // submits, so that its peers' filters see them on its Sink.
 //
+// Clusters are joined by gateways (package gateway). Forward is a gateway's Submit:
+// the event keeps its ID and says in its Path which clusters it has passed. An
+// Interest is what somebody wants of a channel, by type and source; nodes tell
+// theirs to who asks by WatchInterests.
+//
 // A Request is an event to which sinks give answers by Reply; they are gathered
 // for the source, which does not know whom it asks.
 //
@@ -48,12 +53,25 @@
 // queue of a link or of a subscription, it is dropped there, makes room, and is
 // counted (link.Flow.Late, Stats.Late).
 //
+// The queue of a link that is full refuses what is urgent or normal, and has bulk
+// wait, until the context or the deadline of its Submit ends. What a subscription
+// does with what its own queue has no room for it says itself (WhenFull); it is not
+// heard of by who submits, and holds up nobody.
+//
+// An event from another cluster is taken once by each node even when it comes by
+// several ways. For that the last events of each source and priority are
+// remembered, of each node that brings them for itself: the last 64 as they are,
+// and of some 16,000 before how many came between which numbers. One that comes
+// by another way and may have been among those is dropped (Stats.Repeated), though
+// no more of them than twice those that came. So a node that sends events in the name of
+// a foreign source cannot silence it: each costs the source two at most.
+//
 // # Concurrency
 //
 // Every method of Node, Channel and Subscription may be called by any
 // goroutine, inside handlers, filters and callbacks too. Run owns all
 // goroutines: those of the links and the registry, one for the timeouts of all
-// subscriptions, and one for each subscription whose queue is not empty. Nothing is handled before Run but by
+// subscriptions, one that tells interests, and one for each subscription whose queue is not empty. Nothing is handled before Run but by
 // inline handlers.
 //
 // Filters and inline handlers run on the goroutine that submits or on the
@@ -79,8 +97,11 @@
 // and so does subscribing. Suspending costs a flag, but the last one of a
 // channel, and its resumption, cost a message to each peer.
 //
+// MaxInterests and MaxInterestTerms bound what is told of interests, MaxPath how many
+// clusters an event passes.
+//
 // MaxRequests and MaxAnswers bound what waits for answers. A sink that has no
-// subscription for a request is waited for until its timeout.
+// subscription for a request says so and is not waited for.
 //
 // Submitting costs time in proportion to the number of sinks even when the
 // OUT-filter discards them all: about 25 ns each. Encoding and decoding a head

@@ -8,7 +8,12 @@ import (
 // The envelope is an event's head as one msgpack array, followed by the raw
 // body: see spec.md. It is appended and parsed by hand because it is on the
 // path of every event; tests hold it against msgpack/v5.
-const envelopeFields = 10
+//
+// An event from another cluster has one field more: its Path.
+const (
+	envelopeFields = 10
+	routedFields   = 11
+)
 
 // control is the name of the channel that carries the nodes' own events.
 const control = ""
@@ -17,18 +22,32 @@ const control = ""
 // stamps on it, as appendAttrs wrote it. left is the time until the deadline,
 // 0 for none.
 func appendEnvelope(b []byte, channel string, e *Event, left time.Duration, from []byte) []byte {
-	b = append(b, fixArray|envelopeFields)
+	fields := byte(envelopeFields)
+	if len(e.Path) > 0 {
+		fields = routedFields
+	}
+	b = append(b, fixArray|fields)
 	b = appendString(b, channel)
 	b = appendString(b, string(e.Type))
 	b = append(b, byte(e.Priority)) // -1, 0, 1 are fixints
 	b = appendUint64(b, uint64(e.ID.Source))
 	b = appendUint(b, e.ID.Seq)
 	b = appendUint(b, uint64(left/time.Microsecond))
-	b = appendUint64(b, uint64(e.Re.Source))
-	b = appendUint(b, e.Re.Seq)
+	if e.Re.IsZero() {
+		b = append(b, 0, 0)
+	} else {
+		b = appendUint64(b, uint64(e.Re.Source))
+		b = appendUint(b, e.Re.Seq)
+	}
 	b = append(b, from...)
 	b = appendArrayHeader(b, 2*len(e.Attrs))
 	b = appendPairs(b, e.Attrs)
+	if len(e.Path) > 0 {
+		b = appendArrayHeader(b, len(e.Path))
+		for _, cluster := range e.Path {
+			b = appendString(b, cluster)
+		}
+	}
 	return append(b, e.Body...)
 }
 

@@ -69,28 +69,48 @@ func drawEvent(t *rapid.T) (channel string, e Event, left time.Duration, from At
 	return text.Draw(t, "channel"), e, left, drawAttrs(t, "from")
 }
 
+// drawPath draws one for about half of the events.
+func drawPath(t *rapid.T) []string {
+	if rapid.Bool().Draw(t, "submitted here") {
+		return nil
+	}
+	return rapid.SliceOfN(rapid.StringN(1, 16, MaxName), 1, MaxPath).Draw(t, "path")
+}
+
 func encode(channel string, e *Event, left time.Duration, from Attrs) []byte {
 	return appendEnvelope(nil, channel, e, left, appendPairs(appendArrayHeader(nil, 2*len(from)), from))
 }
 
 // What we encode, we decode to the same, with a decoder that has seen other
-// frames before.
+// frames before, or one with the same head, or with nothing else but another
+// sequence number and body.
 func TestEnvelopeRoundTrip(t *testing.T) {
 	var d decoder
 	rapid.Check(t, func(t *rapid.T) {
 		name, e, left, from := drawEvent(t)
+		e.Path = drawPath(t)
 		var got Event
-		env, err := d.decode(encode(name, &e, left, from), &got)
-		if err != nil {
+		before, beforeLeft, beforeFrom := e, left, from
+		before.ID.Seq, before.Body = 1, []byte("before")
+		switch rapid.IntRange(0, 2).Draw(t, "before") {
+		case 0:
+			before.Re, before.Attrs, beforeLeft, beforeFrom = ID{}, nil, 0, nil
+		case 1:
+			before.Path = nil
+		}
+		if _, err := d.decode(encode(name, &before, beforeLeft, beforeFrom), &got); err != nil {
 			t.Fatal(err)
 		}
-		if string(env.channel) != name || env.left != left || !slices.Equal(env.from.attrs, from) {
-			t.Errorf("got channel %q, %v left, from %v", env.channel, env.left, env.from.attrs)
+		if _, err := d.decode(encode(name, &e, left, from), &got); err != nil {
+			t.Fatal(err)
 		}
-		if !slices.Equal(got.Attrs, e.Attrs) || !bytes.Equal(got.Body, e.Body) {
-			t.Errorf("got %v and body %q", got.Attrs, got.Body)
+		if string(d.head.channel) != name || d.rest.left != left || !slices.Equal(d.rest.from.attrs, from) {
+			t.Errorf("got channel %q, %v left, from %v", d.head.channel, d.rest.left, d.rest.from.attrs)
 		}
-		got.Attrs, got.Body, e.Attrs, e.Body = nil, nil, nil, nil
+		if !slices.Equal(got.Attrs, e.Attrs) || !bytes.Equal(got.Body, e.Body) || !slices.Equal(got.Path, e.Path) {
+			t.Errorf("got %v, path %q and body %q", got.Attrs, got.Path, got.Body)
+		}
+		got.Attrs, got.Body, got.Path, e.Attrs, e.Body, e.Path = nil, nil, nil, nil, nil, nil
 		if !reflect.DeepEqual(got, e) {
 			t.Errorf("got %+v, want %+v", got, e)
 		}
@@ -157,12 +177,11 @@ func TestEnvelopeOfMsgpack(t *testing.T) {
 		}
 		b.Write(e.Body)
 		var got Event
-		env, err := d.decode(b.Bytes(), &got)
-		if err != nil {
+		if _, err := d.decode(b.Bytes(), &got); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(encode(string(env.channel), &got, env.left, env.from.attrs), encode(name, &e, left, from)) {
-			t.Errorf("got %+v from %v, want %+v from %v", got, env.from.attrs, e, from)
+		if !bytes.Equal(encode(string(d.head.channel), &got, d.rest.left, d.rest.from.attrs), encode(name, &e, left, from)) {
+			t.Errorf("got %+v from %v, want %+v from %v", got, d.rest.from.attrs, e, from)
 		}
 	})
 }
@@ -195,6 +214,9 @@ func FuzzEnvelope(f *testing.F) {
 	whole := encode("work", e, time.Second, e.Attrs)
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
+	far := *e
+	far.Path = []string{"east", "west"}
+	f.Add(encode("work", &far, time.Second, e.Attrs))
 	for _, bomb := range bombs {
 		f.Add(bomb)
 		f.Add(append([]byte{fixArray | envelopeFields}, bomb...))
@@ -202,23 +224,21 @@ func FuzzEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var d decoder
 		var e Event
-		env, err := d.decode(frame, &e)
-		if err != nil {
+		if _, err := d.decode(frame, &e); err != nil {
 			return
 		}
-		if len(e.Body) > MaxBody || len(e.Attrs) > MaxAttrs || len(env.from.attrs) > MaxAttrs || e.Type == "" || len(e.Type) > MaxName {
+		if len(e.Body) > MaxBody || len(e.Attrs) > MaxAttrs || len(d.rest.from.attrs) > MaxAttrs || e.Type == "" || len(e.Type) > MaxName || len(e.Path) > MaxPath {
 			t.Errorf("accepted beyond the limits: %+v", e)
 		}
 		if head := frame[:len(frame)-len(e.Body)]; scan(head) != nil {
 			t.Errorf("accepted, but scan says %v", scan(head))
 		}
-		again := encode(string(env.channel), &e, env.left, env.from.attrs)
+		again := encode(string(d.head.channel), &e, d.rest.left, d.rest.from.attrs)
 		var e2 Event
-		env2, err := d.decode(again, &e2)
-		if err != nil {
+		if _, err := d.decode(again, &e2); err != nil {
 			t.Fatalf("what it decodes to does not encode: %v", err)
 		}
-		if third := encode(string(env2.channel), &e2, env2.left, env2.from.attrs); !bytes.Equal(again, third) {
+		if third := encode(string(d.head.channel), &e2, d.rest.left, d.rest.from.attrs); !bytes.Equal(again, third) {
 			t.Errorf("encoded %x, then %x", again, third)
 		}
 	})

@@ -58,6 +58,12 @@ type Event struct {
 	// From is what the source's node describes itself with (Node.Describe),
 	// as of this event. Submit fills it in, for the OUT-filter too.
 	From Attrs
+	// Path is the clusters that the event has passed on its way here, from the
+	// one in which it was submitted; nil: this one. Forward has it; Submit wants
+	// none.
+	Path []string
+
+	alone bool // of a request that a handler is given: only gateways are
 }
 
 // Clone is a copy of e that the caller owns whole.
@@ -66,6 +72,7 @@ func (e *Event) Clone() *Event {
 	c.Attrs = e.Attrs.Clone()
 	c.Body = slices.Clone(e.Body)
 	c.From = e.From.Clone()
+	c.Path = slices.Clone(e.Path)
 	return &c
 }
 
@@ -88,4 +95,5 @@ const (
 	MaxBody  = 96 << 10 // bytes of the body: a message's head (64 KiB) and a chunk
 	MaxChunk = 32 << 10 // bytes of a larger body that one event should carry
 	MaxFrame = MaxHead + MaxBody
+	MaxPath  = 8 // clusters that an event has passed, each of at most MaxName bytes
 )

@@ -16,6 +16,9 @@ func (c *Channel) interest(subscriptions, live int) {
 	if changed {
 		c.node.announceAnew()
 	}
+	if c.asked.Load() {
+		c.node.interests.mark(c, ownChanged)
+	}
 }
 
 // announceAnew tells everybody what of this node's announcement has changed.
@@ -37,4 +40,33 @@ func (n *Node) wantedLocked() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// ask tells one peer which channels are watched here; called by n.telling only.
+func (n *Node) ask(id NodeID) {
+	n.mu.Lock()
+	a := asks{n.asking}
+	n.mu.Unlock()
+	if n.sendControl(id, asksType, a) {
+		return
+	}
+	n.mu.Lock()
+	if p := (*n.peers.Load())[id]; p != nil {
+		p.unasked = true
+	}
+	n.mu.Unlock()
+	n.interests.rouse()
+}
+
+// askAgain asks those whose links had no room for it.
+func (n *Node) askAgain() {
+	n.mu.Lock()
+	for id, p := range *n.peers.Load() {
+		if p.unasked && p.linked {
+			n.telling.add(func() { n.ask(id) })
+		}
+		p.unasked = false
+	}
+	n.mu.Unlock()
+	n.telling.run()
 }

@@ -11,17 +11,33 @@ import (
 type Links interface {
 	// Send hands frame to the link to the node `to`. The frame is lent until
 	// Send returns. Urgent and Normal never block: when the link's queue for
-	// that priority is full they fail at once with ErrQueueFull. Bulk waits
-	// for room until ctx is done. What still waits when due has come is dropped
-	// and makes room; the zero time never comes. ErrNoLink when there is no link to that
+	// that priority has no room they fail at once with ErrQueueFull. Bulk waits
+	// for room until ctx is done. ErrNoLink when there is no link to that
 	// node now. A nil error says that the link took the frame, not that it
 	// arrived.
-	Send(ctx context.Context, to NodeID, p Priority, due time.Time, frame []byte) error
+	Send(ctx context.Context, to NodeID, how Handling, frame []byte) error
 	// Serve runs the links until ctx is done and tells r what they do. It
 	// returns when every goroutine and connection it started has ended; its
 	// error is nil when ctx ended it. It is called once.
 	Serve(ctx context.Context, r Receiver) error
 }
+
+// Handling is how a link is to treat a frame.
+type Handling struct {
+	Priority Priority
+	// Share is in whose part of the link's queues the frame waits: those who
+	// flood must leave room for the other shares. Below Shares.
+	Share uint8
+	// Try has Bulk not wait for room either.
+	Try bool
+	// Due is when the frame is dropped if it still waits, and makes room; the
+	// zero time never comes.
+	Due time.Time
+}
+
+// Shares is how many parts a link's queue is shared by. The first is the
+// nodes' own, the others are the channels'.
+const Shares = 64
 
 // Receiver is told what links do. For one peer the calls come one after the
 // other, LinkUp first and LinkDown last; different peers' calls are
@@ -29,9 +45,12 @@ type Links interface {
 type Receiver interface {
 	// LinkUp says that peer can be sent to.
 	LinkUp(peer NodeID)
-	// Receive delivers one frame. It is lent until Receive returns. A non-nil
-	// error says that the peer broke the protocol: the link is closed.
-	Receive(peer NodeID, frame []byte) error
+	// Receive delivers one frame, which was read from the link at that moment:
+	// who reads many at once has looked at the clock once. It is lent until
+	// Receive returns. more says that the peer's next frame was read too, and
+	// follows in any case but this: a non-nil error says that the peer broke the
+	// protocol, and the link is closed.
+	Receive(peer NodeID, heard time.Time, frame []byte, more bool) error
 	// LinkDown says that peer cannot be sent to any more, and why.
 	LinkDown(peer NodeID, cause error)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,27 +27,29 @@ type Config struct {
 
 // Node is one member of the cluster: where channels are opened.
 type Node struct {
-	id       NodeID
-	links    Links
-	registry Registry
-	log      *slog.Logger
-	start    time.Time // what Heard is counted from, on the monotonic clock
-	seq      atomic.Uint64
-	strays   atomic.Uint64
-	desc     describer
-	watching notifier // makes the calls of Watch
-	telling  notifier // tells registry and peers what is open here
-	workers  workers
-	timers   timers // of subscriptions
-	stopped  atomic.Bool
-	scratch  sync.Pool // of *scratch
+	id        NodeID
+	links     Links
+	registry  Registry
+	log       *slog.Logger
+	start     time.Time // what Heard is counted from, on the monotonic clock
+	seq       atomic.Uint64
+	strays    atomic.Uint64
+	desc      describer
+	watching  notifier // makes the calls of Watch
+	telling   notifier // tells registry and peers what is open here
+	workers   workers
+	timers    timers // of subscriptions
+	interests teller // of what is wanted here
+	stopped   atomic.Bool
+	scratch   sync.Pool // of *scratch
 
 	channels atomic.Pointer[map[string]*Channel] // copied on write, under mu
 	peers    atomic.Pointer[map[NodeID]*peer]    // copied on write, under mu
 
 	mu      sync.Mutex
-	version uint64 // of this node's announcement; guarded by mu
-	told    uint64 // the newest version that all were told; guarded by mu
+	version uint64   // of this node's announcement; guarded by mu
+	told    uint64   // the newest version that all were told; guarded by mu
+	asking  []string // channels of which the others' interests are watched here, sorted; guarded by mu
 }
 
 // New makes a node. Nothing runs before Run, but channels can be opened and
@@ -60,6 +63,7 @@ func New(cfg Config) (*Node, error) {
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	n.timers.wake = make(chan struct{}, 1)
+	n.interests.wake = make(chan struct{}, 1)
 	n.scratch.New = func() any { return new(scratch) }
 	n.channels.Store(&map[string]*Channel{})
 	n.peers.Store(&map[NodeID]*peer{})
@@ -93,6 +97,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.startWorkers()
 	wg.Go(func() { n.timers.run(ctx, n.elapsed) })
+	wg.Go(func() { n.tellInterests(ctx) })
 	if n.links != nil {
 		run("serve links", func() error { return n.links.Serve(ctx, receiver{n}) })
 	}
@@ -152,10 +157,26 @@ func (n *Node) add(c *Channel) error {
 		return fmt.Errorf("%d channels are open already: %w", MaxChannels, ErrTooLarge)
 	}
 	channels := maps.Clone(have)
+	c.share = leastShared(have)
 	channels[c.name] = c
 	n.setChannelsLocked(channels)
 	n.rebuildLocked()
+	n.askLocked()
+	if c.asked.Load() {
+		n.interests.mark(c, ownChanged|newlyAsked)
+	}
 	return nil
+}
+
+// leastShared is a share of the links' queues that fewest channels have: none,
+// where less than Shares are open.
+func leastShared(channels map[string]*Channel) uint8 {
+	var users [Shares]int
+	for _, c := range channels {
+		users[c.share]++
+	}
+	users[0] = math.MaxInt // the nodes' own
+	return uint8(slices.Index(users[:], slices.Min(users[:])))
 }
 
 func (n *Node) remove(c *Channel) {
@@ -163,7 +184,10 @@ func (n *Node) remove(c *Channel) {
 	channels := maps.Clone(*n.channels.Load())
 	delete(channels, c.name)
 	n.setChannelsLocked(channels)
+	n.askLocked()
+	c.bringers = nil
 	n.mu.Unlock()
+	n.interests.mark(c, ownChanged)
 	n.telling.run()
 }
 

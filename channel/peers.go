@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,14 +17,21 @@ type peer struct {
 
 	// owned by the link's reader
 	dec   decoder
+	way   way
+	read  time.Time // when the last frame was
 	event Event
 	sinks []Sink
+	tally tally
 
 	// guarded by Node.mu
-	linked bool
-	member bool
-	gossip Announcement // what the registry says
-	direct Announcement // what the peer itself said over its link
+	linked  bool
+	member  bool
+	gossip  Announcement // what the registry says
+	direct  Announcement // what the peer itself said over its link
+	asks    []string     // channels of which it wants to be told what is wanted here
+	unasked bool         // its link had no room for what is asked here
+
+	told told // what it has said that it wants and brings
 }
 
 func newPeer(id NodeID) *peer {
@@ -61,6 +69,9 @@ func (r receiver) LinkUp(id NodeID) {
 	p.heard.Store(int64(time.Since(n.start)))
 	n.rebuildLocked()
 	n.telling.add(func() { n.tell(id) })
+	if len(n.asking) > 0 {
+		n.telling.add(func() { n.ask(id) })
+	}
 	n.mu.Unlock()
 	n.telling.run()
 	n.watching.run()
@@ -72,46 +83,71 @@ func (r receiver) LinkDown(id NodeID, _ error) {
 	n.mu.Lock()
 	if p := (*n.peers.Load())[id]; p != nil {
 		p.linked = false
+		p.asks = nil
+		p.told.forget()
 		n.rebuildLocked()
+		n.markCuriousLocked()
 		n.forgetLocked()
+		n.askLocked()
 	}
 	n.mu.Unlock()
 	n.watching.run()
 }
 
 // Receive implements Receiver.
-func (r receiver) Receive(id NodeID, frame []byte) error {
+func (r receiver) Receive(id NodeID, heard time.Time, frame []byte, more bool) error {
 	n := r.n
 	p := (*n.peers.Load())[id]
 	if p == nil {
 		return nil // its link came down
 	}
-	now := time.Now()
-	p.heard.Store(int64(now.Sub(n.start)))
-	e := &p.event
-	env, err := p.dec.decode(frame, e)
+	if heard != p.read { // of many that were read at once, the first
+		p.read = heard
+		p.heard.Store(int64(heard.Sub(n.start)))
+	}
+	if !more {
+		p.tally.flush() // this one may be nothing to count
+	}
+	err := r.take(p, frame, more)
+	if err != nil {
+		p.way.forget()
+		p.tally.flush()
+	}
+	return err
+}
+
+// take is Receive for a peer that is known.
+func (r receiver) take(p *peer, frame []byte, more bool) error {
+	n, e := r.n, &p.event
+	same, err := p.dec.decode(frame, e)
 	if err != nil {
 		return err
 	}
-	if e.ID.Source != id {
-		return fmt.Errorf("an event of %v from %v", e.ID.Source, id)
+	name, from := p.dec.head.channel, p.dec.rest.from
+	routed := len(e.Path) > 0
+	switch {
+	case routed && (e.ID.Source == 0 || string(name) == control):
+		return errors.New("an event from another cluster without a source, or on the control channel")
+	case !routed && e.ID.Source != p.id:
+		return fmt.Errorf("an event of %v from %v", e.ID.Source, p.id)
+	case !routed && from != p.desc.Load():
+		p.desc.Store(from)
 	}
-	if env.from != p.desc.Load() {
-		p.desc.Store(env.from)
+	e.From, e.Deadline = from.attrs, time.Time{}
+	if left := p.dec.rest.left; left > 0 {
+		e.Deadline = p.read.Add(left)
 	}
-	e.From, e.Deadline = env.from.attrs, time.Time{}
-	if env.left > 0 {
-		e.Deadline = now.Add(env.left)
-	}
-	if string(env.channel) == control {
+	if string(name) == control {
 		return n.control(p, e)
 	}
-	c := (*n.channels.Load())[string(env.channel)]
+	c := p.way.to(n, name, same)
 	if c == nil {
 		n.strays.Add(1) // closed a moment ago: the peer has not heard of it yet
 		return nil
 	}
-	c.receive(p, e, len(frame))
+	if !routed || c.admit(p, e) {
+		c.receive(p, e, len(frame), more)
+	}
 	return nil
 }
 

@@ -38,7 +38,7 @@ func startRawPeer(t testing.TB, hub *channeltest.Hub, id channel.NodeID) *rawPee
 
 func (p *rawPeer) LinkUp(channel.NodeID) {}
 
-func (p *rawPeer) Receive(_ channel.NodeID, frame []byte) error {
+func (p *rawPeer) Receive(_ channel.NodeID, _ time.Time, frame []byte, _ bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frames = append(p.frames, bytes.Clone(frame))
@@ -71,7 +71,7 @@ func (p *rawPeer) announce(t testing.TB, version uint64, names ...string) {
 	t.Helper()
 	body := pack(t, channel.Announcement{Version: version, Channels: names})
 	frame := append(pack(t, head(p.id, "", "channels")), body...)
-	if err := p.links.Send(t.Context(), 1, channel.Urgent, time.Time{}, frame); err != nil {
+	if err := p.links.Send(t.Context(), 1, channel.Handling{Priority: channel.Urgent}, frame); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -179,7 +179,7 @@ func TestProtocolBreakersLoseTheLink(t *testing.T) {
 			if n := sinkCount(chans[0]); n != 2 {
 				t.Fatalf("before %s: %d sinks, want 2", what, n)
 			}
-			if err := raw.links.Send(t.Context(), 1, channel.Normal, time.Time{}, frame); err != nil {
+			if err := raw.links.Send(t.Context(), 1, channel.Handling{Priority: channel.Normal}, frame); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -212,12 +212,12 @@ func TestTolerance(t *testing.T) {
 			with(head(3, "work", "b"), 2, uint64(1)),
 			with(head(3, "work", "c"), 9, []any{"a", int64(5), "a", uint8(6)}),
 		} {
-			if err := raw.links.Send(t.Context(), 1, channel.Normal, time.Time{}, pack(t, fields)); err != nil {
+			if err := raw.links.Send(t.Context(), 1, channel.Handling{Priority: channel.Normal}, pack(t, fields)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		later := pack(t, []any{uint64(7), []string{"work"}, false, "a field of a later version", map[string]any{"x": 1}})
-		raw.links.Send(t.Context(), 1, channel.Normal, time.Time{}, append(pack(t, head(3, "", "channels")), later...))
+		raw.links.Send(t.Context(), 1, channel.Handling{Priority: channel.Normal}, append(pack(t, head(3, "", "channels")), later...))
 		synctest.Wait()
 		all := got.Wait(t, 3)
 		if all[1].Priority != channel.Urgent {

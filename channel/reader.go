@@ -119,6 +119,15 @@ func (r *reader) longText(limit int) []byte {
 func isString(c byte) bool { return c&0xe0 == fixString || c == msgStr8 || c == msgStr16 }
 
 func (r *reader) uint() uint64 {
+	if len(r.b) >= 5 && r.b[0] == msgUint32 { // a sequence number
+		v := binary.BigEndian.Uint32(r.b[1:])
+		r.b = r.b[5:]
+		return uint64(v)
+	}
+	return r.anyUint()
+}
+
+func (r *reader) anyUint() uint64 {
 	switch c := r.byte(); {
 	case c < 0x80:
 		return uint64(c)

@@ -18,6 +18,12 @@ type Gather struct {
 	// Timeout ends it in any case. Zero: GatherTimeout. It is also the
 	// request's deadline, if that has none.
 	Timeout time.Duration
+	// Others has only other nodes waited for: an answer of this one counts, and
+	// is not waited for.
+	Others bool
+	// Each, if set, is given the answers as they come, on the goroutine of
+	// Request, and Answers.Events has none. They are the callee's.
+	Each func(answer *Event)
 }
 
 // GatherTimeout is how long answers are waited for when nothing else is said.
@@ -65,6 +71,7 @@ type Answers struct {
 
 var (
 	errRequests = fmt.Errorf("%d requests wait for answers already: %w", MaxRequests, ErrQueueFull)
+	errAsked    = errors.New("it is being asked already")
 	errNotAsked = errors.New("it is not a request: only what Request has submitted can be answered")
 )
 
@@ -85,8 +92,10 @@ func (e *Event) Asks() bool { return e.ID.asks() }
 // then the error; the answers until then are returned in each case. No answer
 // in time is no error; that nobody could be asked is: see Submit.
 //
-// Nobody waits for the answer of a sink that goes, or withdraws its interest.
-// That a sink has no subscription for e is not known: it does not answer.
+// Nobody waits for the answer of a sink that goes, withdraws its interest, has no
+// subscription for e, or whose IN-filter drops it. For the answers of another
+// cluster its gateway is waited for, and apart from that for who else answers on
+// the gateway's node.
 func (c *Channel) Request(ctx context.Context, e Event, g Gather) (Answers, error) {
 	if err := g.complete(); err != nil {
 		return Answers{}, fmt.Errorf("request on channel %q: %w", c.name, err)
@@ -99,7 +108,7 @@ func (c *Channel) Request(ctx context.Context, e Event, g Gather) (Answers, erro
 	if e.Deadline.IsZero() {
 		e.Deadline = time.Now().Add(g.Timeout)
 	}
-	q := newGathering(e.ID, g.Count)
+	q := newGathering(e.ID, g)
 	if err := c.requests.add(q); err != nil {
 		return Answers{}, fmt.Errorf("request on channel %q: %w", c.name, err)
 	}
@@ -152,16 +161,17 @@ func (c *Channel) Reply(ctx context.Context, request *Event, answer Event) (ID, 
 	if answer.ID.IsZero() {
 		answer.ID = c.node.nextID()
 	}
-	return answer.ID, c.post(ctx, &answer, posting{to: request.ID.Source})
+	return answer.ID, c.post(ctx, &answer, posting{to: c.askers.of(request.ID)})
 }
 
-// answered takes an event that answers a request of this node.
-func (c *Channel) answered(e *Event) {
+// answered takes an event that answers a request of this node, from the node at
+// the other end of the link.
+func (c *Channel) answered(e *Event, by NodeID) {
 	g := c.requests.get(e.Re)
 	switch {
 	case g == nil:
 		c.count.unasked.Add(1)
-	case !g.take(e):
+	case !g.take(e, by):
 		c.count.overrun.Add(1)
 	default:
 		c.count.delivered.Add(1)

@@ -212,11 +212,18 @@ func TestRequestErrors(t *testing.T) {
 		if _, err := alone.Request(t.Context(), who, channel.Gather{}); !errors.Is(err, channel.ErrNoSink) {
 			t.Errorf("nobody there: %v, want ErrNoSink", err)
 		}
+		channeltest.Record(t, chans[1], channel.Match{}) // it is waited for, and says nothing
 		var wg sync.WaitGroup
-		for range channel.MaxRequests {
-			wg.Go(func() { ask(who, channel.Gather{Timeout: time.Second}) })
+		for i := range channel.MaxRequests {
+			wg.Go(func() {
+				if err := ask(who, channel.Gather{Timeout: time.Second}); err != nil {
+					t.Errorf("request %d: %v", i, err)
+				}
+			})
+			if i%64 == 63 {
+				synctest.Wait() // the link's queue is bounded too
+			}
 		}
-		synctest.Wait()
 		if err := ask(who, channel.Gather{}); !errors.Is(err, channel.ErrQueueFull) {
 			t.Errorf("one more than the limit: %v, want ErrQueueFull", err)
 		}
@@ -246,16 +253,32 @@ func TestRequestsTogether(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		channeltest.Record(t, chans[2], channel.Match{Type: "much"}) // else the first answer would be the last
 		const fit = channel.MaxQueueBytes / channel.MaxBody
 		chans[1].SubscribeInline(channel.Match{Type: "much"}, func(e *channel.Event) {
 			for range fit + 5 {
 				c := chans[1]
-				c.Reply(t.Context(), e, channel.Event{Body: make([]byte, channel.MaxBody)})
+				c.Reply(t.Context(), e, channel.Event{Body: make([]byte, channel.MaxBody), Priority: channel.Bulk}) // waits for room in the link
 			}
 		})
 		a, err := chans[0].Request(t.Context(), channel.Event{Type: "much"}, channel.Gather{Timeout: time.Second})
 		if err != nil || len(a.Events) != fit || chans[0].Stats().Overrun != 5 {
 			t.Errorf("%d answers, %d dropped, %v; want %d and 5", len(a.Events), chans[0].Stats().Overrun, err, fit)
+		}
+	})
+}
+
+// Who has no subscription for a request, or drops it, says so.
+func TestRequestDoesNotWaitForThoseWhoDoNotListen(t *testing.T) {
+	bubble(t, 4, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		chans[1].SubscribeInline(channel.Match{Type: "who"}, func(e *channel.Event) { chans[1].Reply(t.Context(), e, channel.Event{}) })
+		channeltest.Record(t, chans[2], channel.Match{Type: "other"})
+		channeltest.Record(t, chans[3], channel.Match{})
+		chans[3].SetIn(func(*channel.Event, []channel.Sink) []channel.Sink { return nil })
+		start := time.Now()
+		a, err := chans[0].Request(t.Context(), channel.Event{Type: "who"}, channel.Gather{Timeout: time.Minute})
+		if err != nil || len(a.Events) != 1 || a.Asked != 3 || a.End != channel.ByAll || time.Since(start) > time.Second {
+			t.Errorf("%+v, %v after %v", a, err, time.Since(start))
 		}
 	})
 }
@@ -293,4 +316,25 @@ func BenchmarkRequest(b *testing.B) {
 			b.Fatal(a, err)
 		}
 	}
+}
+
+// Each is given answers as they come, and who has no say in when it ends may
+// answer too.
+func TestGatherEach(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		answering(t, chans[0], 1)
+		answering(t, chans[1], 2)
+		answering(t, chans[2], 3, 1)
+		start, got := time.Now(), ""
+		each := func(e *channel.Event) { got += fmt.Sprintf("%d at %v, ", uint64(e.ID.Source), time.Since(start)) }
+		a, err := chans[0].Request(t.Context(), channel.Event{Type: "who"}, channel.Gather{Others: true, Each: each})
+		if want := "1 at 1s, 2 at 2s, 3 at 3s, "; err != nil || got != want || a.Events != nil || a.Asked != 2 || a.End != channel.ByAll {
+			t.Errorf("%s want %s; %+v, %v", got, want, a, err)
+		}
+		start, got = time.Now(), ""
+		a, err = chans[0].Request(t.Context(), channel.Event{Type: "who"}, channel.Gather{Count: 4, Each: each})
+		if want := "1 at 1s, 2 at 2s, 3 at 4s, "; err != nil || got != want || a.Asked != 3 || a.End != channel.ByAll {
+			t.Errorf("%s want %s; %+v, %v", got, want, a, err)
+		}
+	})
 }

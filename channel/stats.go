@@ -12,7 +12,8 @@ type counters struct {
 	noSink, unsent, late                 atomic.Uint64
 	filtered, overrun                    atomic.Uint64
 	conflated, suspended, unasked        atomic.Uint64
-	in, out                              filterRuns
+	repeated, returned                   atomic.Uint64
+	in, out                              FilterRuns
 	waited                               timing
 }
 
@@ -35,7 +36,10 @@ type Stats struct {
 
 	Unasked uint64 // answers to a Request that was over
 
-	// In and Out are what the filters cost.
+	Repeated uint64 // from another cluster: had come by another way already
+	Returned uint64 // from another cluster: was submitted in this one
+
+	// In and Out are what all filters cost that there were, whoever's.
 	In, Out FilterStats
 	// Waited is how long events waited in subscriptions' queues, from their
 	// arrival on this node until their handler was called.
@@ -57,7 +61,8 @@ func (c *Channel) Stats() Stats {
 		NoSink: n.noSink.Load(), Unsent: n.unsent.Load(), Late: n.late.Load(),
 		Filtered: n.filtered.Load(), Overrun: n.overrun.Load(),
 		Conflated: n.conflated.Load(), Suspended: n.suspended.Load(), Unasked: n.unasked.Load(),
-		In: n.in.read(), Out: n.out.read(), Waited: n.waited.read(),
+		Repeated: n.repeated.Load(), Returned: n.returned.Load(),
+		In: n.in.Stats(), Out: n.out.Stats(), Waited: n.waited.read(),
 	}
 	c.subs.every(func(sub *Subscription) {
 		events, bytes := sub.queued()
@@ -71,7 +76,7 @@ func (c *Channel) Stats() Stats {
 	return s
 }
 
-// FilterStats is what a channel's IN- or OUT-filters cost.
+// FilterStats is what a filter cost, or all that a channel had in one direction.
 type FilterStats struct {
 	Runs uint64
 	// Sampled is how long the first and then every 64th run took: to look at
@@ -81,24 +86,39 @@ type FilterStats struct {
 
 const sampling = 64 // a power of two
 
-// filterRuns is a FilterStats in the making.
-type filterRuns struct {
+// FilterRuns counts the runs of filters, for whoever runs them. It counts from
+// zero, and its methods may be called by any goroutine.
+type FilterRuns struct {
 	runs    atomic.Uint64
 	sampled timing
 }
 
-func (n *filterRuns) run(f Filter, e *Event, sinks []Sink) []Sink {
+// Begin counts a run. It returns the time for End, or zero when this run is
+// not timed.
+func (n *FilterRuns) Begin() time.Time {
 	if n.runs.Add(1)%sampling != 1 {
-		return f(e, sinks)
+		return time.Time{}
 	}
-	begin := time.Now()
-	left := f(e, sinks)
-	n.sampled.add(time.Since(begin))
-	return left
+	return time.Now()
 }
 
-func (n *filterRuns) read() FilterStats {
+// End is called at the end of a run with what Begin has returned.
+func (n *FilterRuns) End(begin time.Time) {
+	if !begin.IsZero() {
+		n.sampled.add(time.Since(begin))
+	}
+}
+
+// Stats is what was counted.
+func (n *FilterRuns) Stats() FilterStats {
 	return FilterStats{Runs: n.runs.Load(), Sampled: n.sampled.read()}
+}
+
+func (n *FilterRuns) run(f Filter, e *Event, sinks []Sink) []Sink {
+	begin := n.Begin()
+	left := f(e, sinks)
+	n.End(begin)
+	return left
 }
 
 // subscriptionCounters is what happened to one subscription's events.

@@ -26,6 +26,11 @@ type SubscriptionConfig struct {
 	// Handler is called for each of them.
 	Handler Handler
 
+	// Interests, in place of Match, is for a gateway: Handler is called once for
+	// each event that matches any of their terms, and nodes that ask for interests
+	// (WatchInterests) are told these, with their paths. At most MaxInterests.
+	Interests []Interest
+
 	// All, in place of Match, correlates events: Together is called when each
 	// of the groups is satisfied, which an event does that matches any of the
 	// group's terms. So {{a}, {b}} is a AND b, {{a, b}} is a OR b, and
@@ -81,10 +86,17 @@ const (
 // what is wrong with cfg, or is ErrClosed.
 func (c *Channel) SubscribeWith(cfg SubscriptionConfig) (*Subscription, error) {
 	cfg.All = cloneGroups(cfg.All)
+	cfg.Interests = slices.Clone(cfg.Interests)
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("subscribe to channel %q: %w", c.name, err)
 	}
 	s := &Subscription{cfg: cfg, terms: cfg.terms(), priority: cfg.Priority, channel: c}
+	if len(s.terms) > 8 {
+		s.termSet = make(map[Match]bool, len(s.terms))
+		for _, m := range s.terms {
+			s.termSet[m] = true
+		}
+	}
 	s.together = correlation{groups: cfg.All, have: make([]*Event, len(cfg.All))}
 	s.timeouts = newTimeouts(s)
 	s.waiting = backlog{maxEvents: cfg.Queue, maxBytes: cfg.QueueBytes, rule: cfg.WhenFull}
@@ -138,8 +150,19 @@ func (cfg *SubscriptionConfig) checkTerms() error {
 		}
 	case cfg.Together == nil || len(cfg.All) == 0:
 		return errors.New("the fields All and Together go together: what is correlated, and who gets the sets")
-	case cfg.Handler != nil || cfg.Match != Match{} || cfg.Key != nil:
-		return errors.New("there is a correlation (All), so Match, Handler and Key must be left out")
+	case cfg.Handler != nil || cfg.Match != Match{} || cfg.Key != nil || cfg.Interests != nil:
+		return errors.New("there is a correlation (All), so Match, Handler and Key must be left out, and Interests")
+	}
+	if cfg.Interests != nil {
+		if cfg.Match != (Match{}) {
+			return errors.New("there are Interests, so Match must be left out")
+		}
+		if err := checkInterests(cfg.Interests); err != nil {
+			return fmt.Errorf("interests: %w", err)
+		}
+		if !slices.ContainsFunc(cfg.Interests, func(in Interest) bool { return len(in.Terms) > 0 }) {
+			return errors.New("the interests have no terms: nothing would match them")
+		}
 	}
 	n := 0
 	for i, group := range cfg.All {
@@ -172,13 +195,19 @@ func (cfg *SubscriptionConfig) checkTimes() error {
 
 // terms is what the table finds the subscription by, none twice.
 func (cfg *SubscriptionConfig) terms() []Match {
-	if cfg.All == nil {
+	groups := cfg.All
+	for _, in := range cfg.Interests {
+		groups = append(groups, in.Terms)
+	}
+	if groups == nil {
 		return []Match{cfg.Match}
 	}
 	var terms []Match
-	for _, group := range cfg.All {
+	have := make(map[Match]bool)
+	for _, group := range groups {
 		for _, m := range group {
-			if !slices.Contains(terms, m) {
+			if !have[m] {
+				have[m] = true
 				terms = append(terms, m)
 			}
 		}

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,7 +10,8 @@ import (
 // Subscription is one handler's interest. It lasts until Close.
 type Subscription struct {
 	cfg      SubscriptionConfig
-	terms    []Match // what the table has it under; at least one, none twice
+	terms    []Match        // what the table has it under; at least one, none twice
+	termSet  map[Match]bool // the same, when they are many
 	priority Priority
 	channel  *Channel
 	timeouts *timeouts // nil: there are none
@@ -112,14 +114,25 @@ func (s *Subscription) wants(kind int, typ Type, source NodeID) bool {
 	}
 	if len(s.terms) > 1 {
 		ks := keys(typ, source)
-		for _, m := range s.terms {
-			if m.kind() < kind && m == ks[m.kind()] {
+		for k := range kind {
+			if s.hasTerm(ks[k]) {
 				return false
 			}
 		}
 	}
 	return true
 }
+
+// hasTerm reports whether the table has s under that key.
+func (s *Subscription) hasTerm(m Match) bool {
+	if s.termSet != nil {
+		return s.termSet[m]
+	}
+	return slices.Contains(s.terms, m)
+}
+
+// bridges reports whether it is a gateway's.
+func (s *Subscription) bridges() bool { return s.cfg.Interests != nil }
 
 // deliver hands e to the handler or to its queue.
 func (s *Subscription) deliver(e *Event) {
@@ -132,11 +145,18 @@ func (s *Subscription) deliver(e *Event) {
 		s.enqueue(e)
 		return
 	}
-	if !s.closed.Load() && !s.suspended.Load() {
+	if s.hears() {
 		s.handled()
 		s.cfg.Handler(e)
 	}
 }
+
+// plain reports whether all there is to do for an event is to call the handler.
+func (s *Subscription) plain() bool {
+	return s.cfg.Inline && s.cfg.Together == nil && s.timeouts == nil
+}
+
+func (s *Subscription) hears() bool { return !s.closed.Load() && !s.suspended.Load() }
 
 func (s *Subscription) handled() {
 	s.count.delivered.Add(1)

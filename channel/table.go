@@ -15,6 +15,7 @@ type table struct {
 	slots  atomic.Pointer[slots] // nil: none
 	kinds  [4]atomic.Int32       // keys of each kind, so that who has none is not looked up
 	ranked atomic.Int32          // terms of subscriptions with a priority of their own
+	turned atomic.Uint64         // rises after each change: what was found before may be old
 
 	mu     sync.Mutex // serialises changes
 	keys   int        // guarded by mu
@@ -109,6 +110,7 @@ func (t *table) add(s *Subscription) bool {
 		}
 		now.set(m, append(have, s))
 	}
+	t.turned.Add(1)
 	return true
 }
 
@@ -136,6 +138,7 @@ func (t *table) remove(s *Subscription) {
 		}
 		t.resizedLocked()
 	}
+	t.turned.Add(1)
 }
 
 // resizedLocked is the slots, as many as suit the number of keys: changed when
@@ -180,6 +183,7 @@ func (t *table) clear() {
 	t.mu.Lock()
 	t.closed = true
 	all := t.slots.Swap(nil)
+	t.turned.Add(1)
 	t.mu.Unlock()
 	all.each(func(e *entry) {
 		for _, s := range e.subs {
@@ -237,6 +241,11 @@ func (t *table) any(typ Type, source NodeID) bool {
 // first, where some have a priority.
 func (t *table) each(typ Type, source NodeID, f func(*Subscription)) {
 	found := t.find(typ, source)
+	t.eachOf(&found, typ, source, f)
+}
+
+// eachOf is each of what was found.
+func (t *table) eachOf(found *[4][]*Subscription, typ Type, source NodeID, f func(*Subscription)) {
 	if t.ranked.Load() == 0 {
 		for kind, subs := range found {
 			for _, s := range subs {

@@ -53,6 +53,9 @@ func (c *Channel) setRemote(now []*peer) {
 		return
 	}
 	c.remote.Store(&now)
+	if len(c.curious) > 0 {
+		c.node.interests.mark(c, viewChanged)
+	}
 	for _, p := range before {
 		if !slices.Contains(now, p) {
 			c.requests.gone(p.id)

@@ -15,6 +15,7 @@ const (
 	msgTrue    = 0xc3
 	msgFloat64 = 0xcb
 	msgUint8   = 0xcc
+	msgUint32  = 0xce
 	msgUint64  = 0xcf
 	msgInt8    = 0xd0
 	msgInt64   = 0xd3
@@ -30,7 +31,7 @@ func appendArrayHeader(b []byte, n int) []byte {
 	return append(b, msgArray16, byte(n>>8), byte(n))
 }
 
-func appendString(b []byte, s string) []byte {
+func appendString[T string | []byte](b []byte, s T) []byte {
 	switch n := len(s); {
 	case n < 32:
 		b = append(b, fixString|byte(n))

@@ -19,7 +19,8 @@
 // not fit; partition_linux_test.go machines of a network of their own that are
 // cut off it; cgroup_linux_test.go a control group with a quota; pressure_linux_test.go the
 // kernel's own word that tasks stand still; compose_test.go the compose
-// cluster of the repository's root; haproxy_test.go an HAProxy that follows the agents; lab_test.go small clusters of kecho-lab.
+// cluster of the repository's root; haproxy_test.go an HAProxy that follows the agents; backup_test.go agents behind an HAProxy and an nginx, only for what is too much; lab_test.go small clusters of kecho-lab and frontbench_test.go its fronts; middleware_test.go the example of a
+// web server with an agent in it.
 //
 // # What they need
 //

@@ -25,7 +25,9 @@ var importTable = map[string]imports{
 		modules: []string{msgpack},
 		tests:   []string{"channel/link", "channel/registry"},
 	},
-	"channel/link":      {ours: []string{"channel"}},
+	"channel/gateway":   {ours: []string{"channel"}},
+	"channel/nonblock":  {},
+	"channel/link":      {ours: []string{"channel", "channel/nonblock"}},
 	"channel/link/quic": {ours: []string{"channel/link"}, modules: []string{quicgo}, tests: []string{"channel"}},
 	"channel/registry":  {ours: []string{"channel"}, modules: []string{serf, memberlist}, tests: []string{"channel/link"}},
 	"channel/memnet":    {ours: []string{"channel"}, modules: []string{memberlist}},
@@ -37,11 +39,12 @@ var importTable = map[string]imports{
 	"filters/expression": {ours: []string{"channel", "filters", "filters/dynamic"}, modules: []string{exprlang}},
 	"filters/wasm":       {ours: []string{"channel", "filters/dynamic"}, modules: []string{wazero}},
 	"balancer": {
-		ours:    []string{"channel", "filters", "balancer/h1", "balancer/policy", "balancer/choice"},
+		ours:    []string{"channel", "channel/nonblock", "filters", "balancer/clients", "balancer/h1", "balancer/policy", "balancer/choice"},
 		modules: []string{httpguts, httpsfv},
 		tests:   []string{"channel/link", "channel/registry"},
 	},
-	"balancer/h1":         {},
+	"balancer/clients":    {},
+	"balancer/h1":         {ours: []string{"channel/nonblock"}},
 	"balancer/policy":     {},
 	"balancer/choice":     {ours: []string{"channel", "filters", "balancer/policy"}},
 	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy", "balancer/choice"}},
@@ -51,12 +54,13 @@ var importTable = map[string]imports{
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
 		ours: []string{
-			"channel", "channel/link", "channel/link/quic", "channel/registry", "filters", "balancer", "balancer/policy",
+			"channel", "channel/gateway", "channel/link", "channel/link/quic", "channel/registry", "filters", "balancer", "balancer/clients", "balancer/policy",
 			"resmgr", "resmgr/journal", "resmgr/monitor", "resmgr/monitor/host", "agent/api", "agent/channels", "agent/filtering", "agent/gauges", "agent/metrics", "agent/news", "agent/orca",
 		},
 		modules: []string{proxyproto},
+		tests:   []string{"agent/cloudevents"},
 	},
-	"agent/api":         {ours: []string{"agent/channels", "agent/cloudevents", "agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma}, tests: []string{"channel"}},
+	"agent/api":         {ours: []string{"agent/channels", "agent/cloudevents", "agent/news", "resmgr", "resmgr/monitor"}, modules: []string{huma, websocket}, tests: []string{"channel"}},
 	"agent/channels":    {ours: []string{"channel", "agent/cloudevents", "agent/news"}},
 	"agent/cloudevents": {},
 	"agent/filtering":   {ours: []string{"agent/api", "channel", "filters/dynamic", "filters/expression", "filters/wasm"}},
@@ -67,15 +71,23 @@ var importTable = map[string]imports{
 	"agent/agenttest": {
 		ours: []string{"channel", "channel/memnet", "channel/registry", "agent", "agent/api", "balancer", "resmgr/monitor/host"},
 	},
-	"cmd/kecho":     {ours: []string{"agent", "agent/api", "cmd/kecho/demo"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
-	"cmd/kecho-lab": {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/live"}, modules: []string{urfave, gonum}},
+	"cmd/kecho":            {ours: []string{"agent", "agent/api", "agent/cloudevents", "cmd/kecho/demo", "resmgr/monitor/host"}, modules: []string{urfave, "golang.org/x/sys/unix"}},
+	"cmd/kecho-lab":        {ours: []string{"balancer/policy", "balancer/sim", "cmd/kecho-lab/events", "cmd/kecho-lab/fronts", "cmd/kecho-lab/live", "cmd/kecho-lab/paper"}, modules: []string{urfave, gonum}},
+	"cmd/kecho-lab/paper":  {ours: []string{"channel", "channel/link", "filters", "filters/dynamic", "filters/expression"}},
+	"cmd/kecho-lab/fronts": {ours: []string{"cmd/kecho-lab/alarm"}},
+	"cmd/kecho-lab/alarm":  {modules: []string{"golang.org/x/sys/unix"}}, // timerfd
+	"cmd/kecho-lab/events": {
+		ours:    []string{"channel", "channel/link", "channel/link/quic", "channel/registry", "cmd/kecho-lab/alarm"},
+		modules: []string{nats, "golang.org/x/sys/unix"}, // the clock that processes share
+	},
 	"cmd/kecho-lab/live": {
-		ours:    []string{"agent/api", "balancer/policy", "balancer/sim", "cmd/kecho/demo"},
-		modules: []string{"golang.org/x/sys/unix"}, // timerfd
+		ours:    []string{"agent/api", "balancer", "balancer/policy", "balancer/sim", "cmd/kecho-lab/alarm", "cmd/kecho-lab/events", "cmd/kecho-lab/fronts", "cmd/kecho/demo"},
+		modules: []string{"golang.org/x/sys/unix"},
 	},
 	"cmd/kecho/demo":       {ours: []string{"agent", "agent/api"}, tests: []string{"channel/registry"}},
 	"examples/filter-wasm": {},
-	"e2e":                  {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho/demo", "resmgr/monitor/host"}},
+	"examples/middleware":  {ours: []string{"agent"}},
+	"e2e":                  {tests: []string{"agent/api", "channel", "channel/link", "cmd/kecho-lab/live", "cmd/kecho-lab/paper", "cmd/kecho/demo", "resmgr/monitor/host"}},
 }
 
 // testHelpers are packages that only test files may import, and each other.
@@ -97,6 +109,8 @@ const (
 	wazero     = "github.com/tetratelabs/wazero"
 	quicgo     = "github.com/quic-go/quic-go"
 	huma       = "github.com/danielgtaylor/huma/v2"
+	websocket  = "github.com/coder/websocket"
+	nats       = "github.com/nats-io/nats.go"
 )
 
 // testModules may be imported by any test file and by nothing else, besides
@@ -108,7 +122,9 @@ var testModules = []string{
 	"github.com/rogpeppe/go-internal",
 	"go.uber.org/goleak",
 	"golang.org/x/net/nettest",
-	"golang.org/x/sys/unix", // network namespaces
+	"golang.org/x/net/http2", // frames to order
+	"golang.org/x/sys/unix",  // network namespaces
+	"google.golang.org/grpc", // its own client and server
 	"github.com/prometheus/client_golang/prometheus/testutil",
 }
 

@@ -14,8 +14,9 @@ import (
 // machine is where processes run: this one, under a loopback address of its
 // own so that every process can have its usual ports, or a network namespace.
 type machine struct {
-	ip string
-	ns string // "" is no namespace
+	ip    string
+	ns    string // "" is no namespace
+	first string // what a shell does in a process before it is what it is to be
 }
 
 // loopback is a machine on an address of 127.0.0.0/8 that nobody else has: the
@@ -35,6 +36,9 @@ func (m machine) url(port string) string { return "http://" + m.addr(port) }
 
 // inside is argv as it has to be run to run on the machine.
 func (m machine) inside(argv []string) []string {
+	if m.first != "" {
+		argv = append([]string{"/bin/sh", "-c", m.first + ` && exec "$@"`, "sh"}, argv...)
+	}
 	if m.ns == "" {
 		return argv
 	}

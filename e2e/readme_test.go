@@ -27,6 +27,15 @@ func TestReadme(t *testing.T) { runSessions(t, "README.md", 4) }
 // TestLeasesDoc does the same with docs/leases.md.
 func TestLeasesDoc(t *testing.T) { runSessions(t, "docs/leases.md", 3) }
 
+// TestFederationDoc does the same with docs/federation.md.
+func TestFederationDoc(t *testing.T) { runSessions(t, "docs/federation.md", 2) }
+
+// TestChannelsDoc does the same with docs/channels.md.
+func TestChannelsDoc(t *testing.T) { runSessions(t, "docs/channels.md", 8) }
+
+// TestFiltersDoc does the same with docs/filters.md.
+func TestFiltersDoc(t *testing.T) { runSessions(t, "docs/filters.md", 6) }
+
 func runSessions(t *testing.T, file string, least int) {
 	text, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
 	if err != nil {
@@ -174,12 +183,14 @@ func (s *session) difference(step step, got string) string {
 }
 
 var (
+	ids     = regexp.MustCompile(`\b([0-9a-f]{16}|[A-Z2-7]{26})\b`)
 	numbers = regexp.MustCompile(`[0-9]+([.:-][0-9]+)*( ?(ns|µs|ms|s)\b)?`)
 	blanks  = regexp.MustCompile(`\s+`)
 )
 
 // shape is a line without what differs from run to run.
 func shape(line string) string {
+	line = ids.ReplaceAllString(line, "1")
 	line = numbers.ReplaceAllString(line, "N")
 	line = strings.ReplaceAll(line, " - ", " N ")
 	return strings.TrimSpace(blanks.ReplaceAllString(line, " "))
@@ -189,7 +200,7 @@ func shape(line string) string {
 func freeShift(t *testing.T) int {
 	t.Helper()
 	for shift := 11000; shift < 40000; shift += 500 {
-		if allFree(shift, 7940, 7941, 7946, 7947, 7956, 7957, 8080, 8081, 9000, 9001) {
+		if allFree(shift, 7940, 7941, 7946, 7947, 7956, 7957, 7966, 7967, 8080, 8081, 9000, 9001) {
 			return shift
 		}
 	}

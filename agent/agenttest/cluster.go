@@ -29,7 +29,8 @@ type Config struct {
 	// Handler, when set, is the web server of node i in place of the built-in
 	// one.
 	Handler func(i int) http.Handler
-	// Configure, when set, may change the configuration of node i.
+	// Configure, when set, may change the configuration of node i. An agent that
+	// it makes Embedded, without Upstream and Listen, is part of the web server.
 	Configure func(i int, cfg *agent.Config)
 	// Logger gets the agents' logs. Nil: nobody.
 	Logger *slog.Logger

@@ -65,12 +65,20 @@ func (n *Node) Start() error {
 	if err != nil {
 		return err
 	}
+	if cfg.Embedded {
+		if err := n.embed(a); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.agent, n.cancel, n.done, n.killed, n.seen = a, cancel, make(chan error, 1), false, false
 	n.client = &http.Client{Transport: &http.Transport{DialContext: host.Dial, MaxIdleConnsPerHost: 64}, Timeout: time.Minute}
 	go func() { n.done <- a.Run(ctx) }()
 	select {
 	case n.At = <-started:
+		if cfg.Embedded {
+			n.At.HTTP = n.ip + ":8080"
+		}
 		return nil
 	case err := <-n.done:
 		n.done <- err
@@ -79,20 +87,36 @@ func (n *Node) Start() error {
 	}
 }
 
+// embed has the web server take clients in by itself, with the agent in it.
+func (n *Node) embed(a *agent.Agent) error {
+	if err := n.StopWeb(); err != nil {
+		return err
+	}
+	return n.startWeb("8080", a.Middleware(n.handler()))
+}
+
 // StartWeb starts the node's web server, if it does not run.
 func (n *Node) StartWeb() error {
 	if n.web != nil {
 		return nil
 	}
-	handler := slowly(n.Name, n.cluster.cfg.Work)
-	if n.cluster.cfg.Handler != nil {
-		handler = n.cluster.cfg.Handler(n.index)
-	}
-	l, err := n.cluster.Net.Host(n.ip).Listen(n.ip + ":9000")
+	return n.startWeb("9000", n.handler())
+}
+
+func (n *Node) startWeb(port string, handler http.Handler) error {
+	l, err := n.cluster.Net.Host(n.ip).Listen(n.ip + ":" + port)
 	if err == nil {
 		n.web = startWeb(l, handler)
 	}
 	return err
+}
+
+// handler is the node's web server.
+func (n *Node) handler() http.Handler {
+	if n.cluster.cfg.Handler != nil {
+		return n.cluster.cfg.Handler(n.index)
+	}
+	return slowly(n.Name, n.cluster.cfg.Work)
 }
 
 // StopWeb ends the node's web server, if it runs: its port refuses

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"kecho/agent/api"
 	"kecho/agent/channels"
@@ -33,6 +34,13 @@ func channelServer(t *testing.T) (table *channels.Table, other *channel.Node, ad
 // request sends a request with fields and returns the status and the body.
 func request(t *testing.T, method, url, body string, header ...string) (int, string) {
 	t.Helper()
+	return requestBy(t, http.DefaultClient, method+" "+url, body, header...)
+}
+
+// requestBy is request by another client; what is the method and the URL.
+func requestBy(t *testing.T, client *http.Client, what, body string, header ...string) (int, string) {
+	t.Helper()
+	method, url, _ := strings.Cut(what, " ")
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +48,7 @@ func request(t *testing.T, method, url, body string, header ...string) (int, str
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	res, err := http.DefaultClient.Do(r)
+	res, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +73,15 @@ func TestChannels(t *testing.T) {
 		{"GET", work, 200, `"dropped": {`},
 		{"GET", addr + "/v1/channels", 200, `"name": "data"`},
 		{"GET", addr + "/v1/channels/data", 200, `"own": true`},
+		{"PUT", work + "?idle=30s", 409, `it is open, and keeps other types, or is idle after another time, or never`},
+		{"PUT", addr + "/v1/channels/seldom?idle=30s", 201, `"idle": "30s"`},
+		{"PUT", addr + "/v1/channels/seldom?idle=30s", 200, `"idle": "30s"`},
+		{"PUT", addr + "/v1/channels/seldom", 200, `"idle": "30s"`},
+		{"PUT", addr + "/v1/channels/seldom2?idle=30", 422, `query.idle: \"30\" is not a duration`},
+		{"PUT", addr + "/v1/channels/seldom2?idle=0s", 422, `want 1s to 1h0m0s`},
+		{"DELETE", addr + "/v1/channels/seldom", 204, ``},
 		{"DELETE", work, 204, ``},
-		{"GET", work, 404, `there is no such channel open on this node; PUT /v1/channels/{channel} opens one`},
+		{"GET", work, 404, `there is no such channel open on this node; PUT /v1/channels/{channel} or ` + "`kecho channel open`" + ` opens one, /v1/channels has all`},
 		{"DELETE", work, 404, `"code": "not_found"`},
 		{"POST", work + "/events", 404, `"code": "not_found"`},
 		{"PUT", addr + "/v1/channels/data", 409, `channel \"data\": it is the agent's own, and only shown`},
@@ -92,12 +107,17 @@ func TestChannels(t *testing.T) {
 
 // All three modes of CloudEvents arrive at the other node.
 func TestPublish(t *testing.T) {
-	_, other, addr := channelServer(t)
+	table, other, addr := channelServer(t)
 	events := addr + "/v1/channels/work/events"
 	request(t, "PUT", addr+"/v1/channels/work", "")
-	there := channeltest.Open(t, "work", other)[0]
-	got := channeltest.Record(t, there, channel.Match{})
-	channeltest.AwaitSinks(t, there, 1)
+	got := channeltest.Record(t, channeltest.Open(t, "work", other)[0], channel.Match{})
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // until the table's node knows of it
+		if info, err := table.Info("work"); err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d sinks, %v", len(info.Sinks), err)
+		} else if len(info.Sinks) == 1 {
+			break
+		}
+	}
 	const one = `{"specversion":"1.0","id":"2","source":"/a","type":"job","data":{"x":1}}`
 	for i, tt := range []struct {
 		body   string

@@ -149,11 +149,11 @@ func (c *Client) send(ctx context.Context, r call) error {
 	if err != nil {
 		return &Error{Code: Usage, Detail: err.Error(), Err: err}
 	}
-	maps.Copy(req.Header, r.header)
 	req.Header.Set("Accept", "application/json")
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	maps.Copy(req.Header, r.header)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return c.unanswered(ctx, err)

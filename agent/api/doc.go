@@ -23,16 +23,26 @@
 //	PUT, POST /v1/leases/{id}/renewal   LeaseRenewal; If-Match
 //	PUT  /v1/group    Group: the node joins the group that gives resources, or leaves it
 //	GET /v1/channels   {"items": [Channel...], "next": ""}
-//	GET, PUT, DELETE /v1/channels/{channel}    Channel; open and close
+//	GET, PUT, DELETE /v1/channels/{channel}    Channel; open, ?idle=, ?type=, and close
 //	POST /v1/channels/{channel}/events         CloudEvents, one or a batch; Published
-//	GET /v1/channels/{channel}/events          ChannelEvents, ?after= ?wait= ?type=; as a stream
+//	GET /v1/channels/{channel}/events          ChannelEvents, ?after= ?wait= ?type= ?source=; as a stream
 //	                   by Accept: text/event-stream (Last-Event-ID), application/x-ndjson
+//	POST /v1/channels/{channel}/requests       ChannelAnswers, ?replies= ?gap= ?timeout=; as a stream by Accept
+//	GET /v1/channels/{channel}/stream          a websocket of CloudEvents, both ways; ?after= ?type= ?source= ?receive=
 //	GET /v1/filters                Filter, with what each did; POST /v1/filters/test runs one on nothing but what is sent
-//	GET, PUT, DELETE /v1/channels/{channel}/filters/{in|out}    Filter; NewFilter
-//	GET /v1/events     what happens, as server-sent events; ?type=threshold,member,lease
+//	GET /v1/filters/stock          StockFilter: those that are known by name
+//	GET, PUT, DELETE /v1/channels/{channel}/filters/{in|out}    Filter, with its ETag; NewFilter; If-Match, If-None-Match
+//	GET /v1/events     Events, ?after= ?wait= ?type=threshold,member,lease; as a stream by Accept
 //
 // A Gauge is a value that rises and falls, a Threshold a condition on one; package
 // gauges has what they do, package monitor how a condition is written.
+//
+// On a websocket each message is one CloudEvent as JSON. What a client sends is
+// published and answered, in its order, by an event of type kecho.published
+// (PublishedEvent) or kecho.refused (Refusal); kecho.gap tells what it missed
+// (Gap). One that publishes faster than the channel takes is read from more
+// slowly. It is closed with 1001 when the channel closes or the agent stops,
+// 1003 for a message that is no text, 1009 for one that is too large.
 //
 // A Channel is an event channel that an application has open here; package
 // channels has what becomes of a CloudEvent on one.
@@ -81,7 +91,10 @@
 // module, and 16 levels (422), and is read before
 // anything is done with it. What a browser sends for a page of another site, or
 // to a name that may have been another's a moment ago, is refused where it would
-// write (403). 256 readers follow channels at most, 64 readers follow the events at most (503); one that is slower
-// than 256 events is told of the gap. A client reads at most 8 MiB of an answer.
-// It waits as long as its context does.
+// write, by a websocket too (403). 256 readers follow channels at most, 64
+// readers follow the events at most (503). Nothing is kept for any of them but a
+// page of 64 KiB: one that is slower than what is kept for all is told of the gap, one that takes
+// nothing for 10 seconds is cut off, and a websocket that answers no ping as
+// well. A client reads at most 8 MiB of an answer. It waits as long as its
+// context does.
 package api

@@ -89,8 +89,17 @@ func (e endpoints) describe() *huma.OpenAPI {
 	api := e.huma.OpenAPI()
 	delete(api.Components.Schemas.Map(), "ErrorModel") // huma's own, which wordProblems replaces
 	delete(api.Components.Schemas.Map(), "ErrorDetail")
+	for _, n := range nullable {
+		if s := api.Components.Schemas.Map()[n.schema]; s != nil { // nil: no endpoint has it
+			s.Properties[n.property] = &huma.Schema{AnyOf: []*huma.Schema{s.Properties[n.property], {Type: "null"}}}
+		}
+	}
 	return api
 }
+
+// nullable are the properties that are an object or null: huma takes a pointer
+// to a struct for an object.
+var nullable = []struct{ schema, property string }{{"Member", "link"}, {"ChannelEvents", "gap"}, {"Events", "gap"}}
 
 // failure is err as huma wants it.
 func failure(err error) error {

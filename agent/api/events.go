@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
-	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -20,6 +19,8 @@ import (
 const (
 	EventThreshold = "threshold" // Crossing
 	EventMember    = "member"    // MemberChange
+	EventLink      = "link"      // LinkChange
+	EventState     = "state"     // StateChange
 	EventGap       = "gap"       // Gap; without an ID
 )
 
@@ -42,33 +43,56 @@ type MemberChange struct {
 	Was    string `json:"was"`
 }
 
-const (
-	maxStreams  = 64
-	streamWrite = 10 * time.Second // for a reader to take what is written
-	streamPulse = 15 * time.Second // so that both ends see when the other is gone
-)
+// LinkChange says that the link to a node came up or went down.
+type LinkChange struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+	Up   bool   `json:"up"`
+	// Cause is why it went down; "" when it came up.
+	Cause string `json:"cause"`
+}
 
-// addEvents adds the stream of the log, in the form of server-sent events.
+// StateChange says that this node is not in the state that it was in.
+type StateChange struct {
+	State State `json:"state"`
+	Was   State `json:"was"`
+}
+
+const maxStreams = 64
+
+// Events are a page of what happens.
+type Events struct {
+	// Items are the oldest first.
+	Items []Event `json:"items"`
+	// Next is what to ask for with after.
+	Next string `json:"next"`
+	// Gap says that events before Items are not there any more; null when none
+	// is missing.
+	Gap *Gap `json:"gap"`
+}
+
+// EventsInput is which events are read, and how.
+type EventsInput struct {
+	Types []string `query:"type" maxItems:"16" doc:"only events of these types, with commas between"`
+	After string   `query:"after" maxLength:"64" doc:"an id: the events behind it; without it a list has all that are kept, and a stream those that come"`
+	Reading
+}
+
+// addEvents adds what happens, as a list and as streams.
 func (e endpoints) addEvents(log *news.Log) {
 	var streams atomic.Int64
-	type input struct {
-		Types []string `query:"type" maxItems:"16" doc:"only events of these types, with commas between"`
-		Last  string   `header:"Last-Event-ID" maxLength:"64" doc:"the last event that was seen: those after it come first"`
-	}
 	type output struct{ Body func(huma.Context) }
 	add(e, huma.Operation{
-		Method: http.MethodGet, Path: "/v1/events", OperationID: "events", Summary: "What happens on this node, as it happens",
-		Description: "Server-sent events; data is an object with id, type, time and data. An event of type gap tells how many were missed.",
-		Responses: map[string]*huma.Response{"200": {
-			Description: "A stream that ends with the agent.", Content: map[string]*huma.MediaType{"text/event-stream": {}},
-		}},
-	}, func(ctx context.Context, in *input) (*output, error) {
-		at := log.Now()
-		if in.Last != "" {
-			var err error
-			if at, err = log.Behind(in.Last); err != nil {
-				return nil, &Error{Code: Invalid, Detail: "header.Last-Event-ID: " + err.Error()}
-			}
+		Method: http.MethodGet, Path: "/v1/events", OperationID: "events", Summary: "What happens on this node: as a list, for long polling, or as a stream",
+		Description: "Each event is an object with id, type, time and data. A gap is told: as the list's gap, in a stream as an event of type gap without an id.",
+		Responses: map[string]*huma.Response{"200": {Description: "The events.", Content: map[string]*huma.MediaType{
+			jsonType: {Schema: e.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Events](), true, "Events")},
+			sseType:  {}, ndjsonType: {},
+		}}},
+	}, func(ctx context.Context, in *EventsInput) (*output, error) {
+		r, err := in.begin(log, in.After)
+		if err != nil {
+			return nil, err
 		}
 		if streams.Add(1) > maxStreams {
 			streams.Add(-1)
@@ -77,94 +101,36 @@ func (e endpoints) addEvents(log *news.Log) {
 		return &output{func(c huma.Context) {
 			defer streams.Add(-1)
 			_, w := humago.Unwrap(c)
-			s := stream{w: w, control: http.NewResponseController(w), types: in.Types, kind: "text/event-stream", form: newsForm}
-			s.run(ctx, log, at)
+			r.has, r.forms = func(item Event) bool { return wanted(in.Types, item.Type) }, newsForms
+			r.serve(ctx, w)
 		}}, nil
 	})
 }
 
-// stream is one reader of the log.
-type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	types   []string
-	kind    string             // the content type
-	form    func(Event) string // one item as text; a gap has no ID
+// wanted reports whether what is among all; none stand for all.
+func wanted(all []string, what string) bool {
+	return len(all) == 0 || slices.Contains(all, what)
 }
 
-// pulse is what shows that the stream lives.
-func (s *stream) pulse() string {
-	if s.kind == ndjsonType {
-		return "\n" // a line of nothing
-	}
-	return ":\n\n"
-}
-
-// run writes what comes after at until the reader or the log is gone.
-func (s *stream) run(ctx context.Context, log *news.Log, at news.Position) {
-	s.w.Header().Set("Content-Type", s.kind)
-	s.w.WriteHeader(http.StatusOK)
-	if s.write(s.pulse()) != nil {
-		return
-	}
-	pulse := time.NewTicker(streamPulse)
-	defer pulse.Stop()
-	for {
-		page := log.After(at)
-		if text := s.format(page); text != "" && s.write(text) != nil || page.End {
-			return
+// newsForms are how the agent's news are written.
+var newsForms = forms{
+	list: func(items []Event, next string, gap *Gap) any {
+		if items == nil {
+			items = []Event{}
 		}
-		at = page.Next
-		select {
-		case <-page.More:
-		case <-pulse.C:
-			if s.write(s.pulse()) != nil {
-				return
-			}
-		case <-ctx.Done():
-			return
+		return Events{Items: items, Next: next, Gap: gap}
+	},
+	sse: func(item Event) string {
+		id := ""
+		if item.ID != "" {
+			id = "id: " + item.ID + "\n"
 		}
-	}
+		return fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, item.Type, newsText(item))
+	},
+	ndjson: func(item Event) string { return string(newsText(item)) + "\n" },
 }
 
-// write writes text and sees that it goes.
-func (s *stream) write(text string) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(streamWrite)) // a recorder of a test has none
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	return s.control.Flush()
-}
-
-// format is a page as text.
-func (s *stream) format(page news.Page) string {
-	var b strings.Builder
-	if page.Gap {
-		missed, _ := json.Marshal(Gap{Missed: page.Missed})
-		b.WriteString(s.form(Event{Type: EventGap, Time: time.Now(), Data: missed}))
-	}
-	for _, item := range page.Items {
-		if wanted(s.types, item.Type) {
-			b.WriteString(s.form(item))
-		}
-	}
-	return b.String()
-}
-
-// wanted reports whether typ is among types; none stand for all.
-func wanted(types []string, typ string) bool {
-	return len(types) == 0 || slices.Contains(types, typ)
-}
-
-// newsForm is an item of the agent's news as a server-sent event.
-func newsForm(item Event) string {
-	text, err := json.Marshal(item)
-	if err != nil {
-		return "" // its data was JSON before
-	}
-	id := ""
-	if item.ID != "" {
-		id = "id: " + item.ID + "\n"
-	}
-	return fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, item.Type, text)
+func newsText(item Event) []byte {
+	text, _ := json.Marshal(item) // its data was JSON before
+	return text
 }

@@ -94,6 +94,7 @@ func TestEventsAsText(t *testing.T) {
 	log.Add("member", map[string]string{"name": "web2"})
 	r, _ := http.NewRequest("GET", addr+"/v1/events", nil)
 	r.Header.Set("Last-Event-ID", "ab-0")
+	r.Header.Set("Accept", "text/event-stream")
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +125,57 @@ func TestEventsAsText(t *testing.T) {
 	}
 }
 
+// Without an Accept it is a list, which can be waited for.
+func TestEventsList(t *testing.T) {
+	log, addr := eventServer(t)
+	list := func(query string) string {
+		t.Helper()
+		status, body := request(t, "GET", addr+"/v1/events"+query, "")
+		var got api.Events
+		if err := json.Unmarshal([]byte(body), &got); err != nil || status != 200 {
+			t.Fatalf("%d %v in %s", status, err, body)
+		}
+		text := ""
+		for _, item := range got.Items {
+			text += item.ID + " " + item.Type + ", "
+		}
+		if got.Gap != nil {
+			text += fmt.Sprint("gap of ", got.Gap.Missed, ", ")
+		}
+		return text + "next " + got.Next
+	}
+	if got := list(""); got != "next ab-0" {
+		t.Error(got)
+	}
+	for i := range 12 {
+		log.Add([]string{"member", "lease"}[i%2], i)
+	}
+	for query, want := range map[string]string{
+		"?after=ab-10":            "ab-11 member, ab-12 lease, next ab-12",
+		"?after=ab-9&type=member": "ab-11 member, next ab-12",
+		"?after=ab-1&type=none":   "gap of 1, next ab-12",
+		"?after=ab-12&wait=1ms":   "next ab-12",
+	} {
+		if got := list(query); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	go log.Add("member", 13)
+	if got := list("?after=ab-12&wait=1m"); got != "ab-13 member, next ab-13" {
+		t.Error(got)
+	}
+	for range 6 { // more than a page of what is not wanted
+		log.Add("member", strings.Repeat("x", 15<<10))
+	}
+	log.Add("lease", 20)
+	if got := list("?after=ab-13&type=lease"); got != "ab-20 lease, next ab-20" {
+		t.Error(got)
+	}
+	if got := list("?after=ab-13"); got != "ab-14 member, ab-15 member, ab-16 member, ab-17 member, next ab-17" {
+		t.Error(got)
+	}
+}
+
 func TestEventsRefused(t *testing.T) {
 	_, addr := eventServer(t)
 	c := client(t, addr)
@@ -131,14 +183,19 @@ func TestEventsRefused(t *testing.T) {
 	checkError(t, err, api.Invalid, `header.Last-Event-ID: "seven" is no item's id`)
 	err = c.Events(t.Context(), strings.Repeat("x", 65), nil, nil)
 	checkError(t, err, api.Invalid, "header.Last-Event-ID: expected length")
+	get := func() (*http.Response, error) {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", addr+"/v1/events", nil)
+		r.Header.Set("Accept", "text/event-stream")
+		return http.DefaultClient.Do(r)
+	}
 	for range 64 {
-		res, err := http.Get(addr + "/v1/events")
+		res, err := get()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
 	}
-	res, err := http.Get(addr + "/v1/events")
+	res, err := get()
 	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
 		t.Errorf("one too many: %v %v", res, err)
 	}

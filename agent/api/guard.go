@@ -23,18 +23,7 @@ const (
 // guard is what stands before every endpoint: no page of another site writes
 // through somebody's browser, and no body is larger or deeper than it may be.
 func guard(next http.Handler) http.Handler {
-	bounded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if code, detail := readBounded(w, r); code != "" {
-			writeProblem(w, code, detail)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 	ours := http.NewCrossOriginProtection()
-	ours.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, Forbidden, "a browser sent this for a page of another site; nothing was changed")
-	}))
-	protected := ours.Handler(bounded)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
@@ -42,15 +31,36 @@ func guard(next http.Handler) http.Handler {
 			writeProblem(w, Forbidden, "a browser sent this to a name; only at an address, or at localhost, can a browser write")
 			return
 		}
-		protected.ServeHTTP(w, r)
+		if writes(r) && ours.Check(asPost(r)) != nil {
+			writeProblem(w, Forbidden, "a browser sent this for a page of another site; nothing was changed")
+			return
+		}
+		if code, detail := readBounded(w, r); code != "" {
+			writeProblem(w, code, detail)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
+}
+
+// writes reports whether a request can change something: a websocket can,
+// although it begins as a GET.
+func writes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Upgrade") != ""
+}
+
+// asPost is what CrossOriginProtection looks at, which lets each GET pass.
+func asPost(r *http.Request) *http.Request {
+	post := *r
+	post.Method = http.MethodPost
+	return &post
 }
 
 // rebound reports whether a browser writes to a name: whoever owns that can
 // have had it point elsewhere when the page was loaded that the browser takes
 // this to be of (DNS rebinding), so its origin says nothing.
 func rebound(r *http.Request) bool {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+	if !writes(r) || r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
 		return false
 	}
 	host, _, err := net.SplitHostPort(r.Host)

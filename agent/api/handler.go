@@ -27,6 +27,8 @@ type Config struct {
 	Gauges Gauges
 	// Filters are put on channels. Nil: none can be.
 	Filters Filters
+	// StockFilters are the filters that are known by name.
+	StockFilters []StockFilter
 	// Events is what happens, for /v1/events; closing it ends the streams. Nil:
 	// there are none.
 	Events *news.Log
@@ -34,6 +36,9 @@ type Config struct {
 	Leases *resmgr.Manager
 	// Channels are those of applications. Nil: there are none.
 	Channels *channels.Table
+	// Gateway is what is shared with another cluster; it returns nil when nothing
+	// is. Nil: the same.
+	Gateway func() *Gateway
 	// Metrics answers /metrics. Nil: there is none.
 	Metrics http.Handler
 	// Version is the agent's, for /openapi.json.
@@ -65,13 +70,16 @@ func NewHandler(cfg Config) http.Handler {
 		v1.addThresholds(cfg.Gauges)
 	}
 	if cfg.Filters != nil {
-		v1.addFilters(cfg.Filters)
+		v1.addFilters(cfg.Filters, cfg.StockFilters)
 	}
 	if cfg.Leases != nil {
 		v1.addLeases(cfg.Leases)
 	}
 	if cfg.Channels != nil {
 		v1.addChannels(cfg.Channels)
+	}
+	if cfg.Gateway != nil {
+		v1.addGateway(cfg.Gateway)
 	}
 	if cfg.Events != nil {
 		v1.addEvents(cfg.Events)

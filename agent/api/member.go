@@ -39,6 +39,26 @@ type Link struct {
 	Since *time.Time `json:"since"`
 	// LastError is why it is down or was; "" when it never failed.
 	LastError string `json:"last_error"`
+	// Urgent, Normal and Bulk are what went over it at each priority, since the
+	// peer is known.
+	Urgent LinkFlow `json:"urgent"`
+	Normal LinkFlow `json:"normal"`
+	Bulk   LinkFlow `json:"bulk"`
+}
+
+// LinkFlow is what went over a link at one priority. Bytes are those of frames.
+type LinkFlow struct {
+	FramesOut uint64 `json:"frames_out"`
+	BytesOut  uint64 `json:"bytes_out"`
+	FramesIn  uint64 `json:"frames_in"`
+	BytesIn   uint64 `json:"bytes_in"`
+	// Refused are frames that the full queue did not take, Late those that it
+	// took and dropped when their time was up.
+	Refused uint64 `json:"refused"`
+	Late    uint64 `json:"late"`
+	// Queued and QueuedBytes wait now.
+	Queued      int `json:"queued"`
+	QueuedBytes int `json:"queued_bytes"`
 }
 
 // List is a page of things. Next is empty: everything fits one page.

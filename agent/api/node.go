@@ -31,6 +31,9 @@ type Node struct {
 	Upstream  Upstream  `json:"upstream"`
 	Limits    Limits    `json:"limits"`
 	Load      Load      `json:"load"`
+	// Connections are those of clients; their Most is 0 where the agent is part of
+	// the web server, which has them itself.
+	Connections Connections `json:"connections"`
 	// Counters are totals since Started, by names that metrics documents, in
 	// its spelling without the prefix and the suffix: "requests_local".
 	Counters map[string]int64 `json:"counters"`
@@ -51,9 +54,18 @@ type Addresses struct {
 
 // Upstream is the web server behind an agent.
 type Upstream struct {
+	// URL is where it is; "this program" where the agent is part of it.
 	URL string `json:"url"`
-	// Up is false from a refused connection until one succeeds again.
+	// Up is false while it is given no requests: it refused a connection, or
+	// failed its health checks, and has not passed enough since.
 	Up bool `json:"up"`
+	// Failing is true while too many of its last answers were none, or 502, 503 or
+	// 504: its requests go to peers first.
+	Failing bool `json:"failing"`
+	// Why says why it is not up.
+	Why string `json:"why"`
+	// Since is when Up or Failing changed last; null when they never did.
+	Since *time.Time `json:"since"`
 }
 
 // Limits are how many requests an agent has at its upstream before others may
@@ -62,6 +74,18 @@ type Limits struct {
 	Soft  int `json:"soft"`
 	Hard  int `json:"hard"`
 	Queue int `json:"queue"`
+}
+
+// Connections are those that clients have open, and how many they may have, all
+// and from one address.
+type Connections struct {
+	Open       int `json:"open"`
+	Busy       int `json:"busy"` // a request is served on them
+	Most       int `json:"most"`
+	PerAddress int `json:"per_address"`
+	// Limited is how often a limit was met since Started, by the reasons that
+	// metrics documents.
+	Limited map[string]int64 `json:"limited"`
 }
 
 // Load is how busy an agent and its machine are.

@@ -60,7 +60,7 @@ func (e endpoints) addPublish(table *channels.Table) {
 		}
 		events, err := cloudevents.Decode(in.header, in.RawBody)
 		if err != nil {
-			return nil, eventFailure(err)
+			return nil, eventFailure("body", err)
 		}
 		out, err := publish(ctx, c, events)
 		return &answer[Published]{out}, err
@@ -68,9 +68,17 @@ func (e endpoints) addPublish(table *channels.Table) {
 	body.Required = false // huma has said that it is: an event may have no data
 }
 
+// inTime is ctx for publishTime: bulk waits for room until then, and finds that there
+// is none.
+func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, publishTime, channels.ErrFull)
+}
+
 // publish publishes all of events, when all are sound.
 func publish(ctx context.Context, c *channels.Channel, events []cloudevents.Event) (Published, error) {
 	out := Published{Items: []PublishedEvent{}, Sinks: c.Sinks()}
+	ctx, cancel := inTime(ctx)
+	defer cancel()
 	ids, err := c.Publish(ctx, events)
 	if err != nil {
 		return out, channelFailure(err)
@@ -81,8 +89,8 @@ func publish(ctx context.Context, c *channels.Channel, events []cloudevents.Even
 	return out, nil
 }
 
-// eventFailure is why a body is no CloudEvents.
-func eventFailure(err error) error {
+// eventFailure is why what stands there is no CloudEvents.
+func eventFailure(where string, err error) error {
 	code := Invalid
 	switch {
 	case errors.Is(err, cloudevents.ErrFormat):
@@ -90,5 +98,5 @@ func eventFailure(err error) error {
 	case errors.Is(err, cloudevents.ErrBatch):
 		code = TooLarge
 	}
-	return &Error{Code: code, Detail: fmt.Sprintf("body: %.500s", strings.ToValidUTF8(err.Error(), "?")), Err: err}
+	return &Error{Code: code, Detail: fmt.Sprintf("%s: %.500s", where, strings.ToValidUTF8(err.Error(), "?")), Err: err}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"kecho/agent/cloudevents"
@@ -16,6 +17,11 @@ const (
 	ExtRe       = "kechore"
 	ExtPriority = "kechopriority"
 	ExtTTL      = "kechottl"
+	// ExtAsks is on what asks: its answer has its kechoid as its kechore.
+	ExtAsks = "kechoasks"
+	// ExtPath is the clusters that it has passed, with commas between, if it comes
+	// from another one; only on what comes out.
+	ExtPath = "kechopath"
 	// ExtCursor is where in its node's log an event stands, for who reads on;
 	// only on what comes out.
 	ExtCursor = "kechocursor"
@@ -32,7 +38,7 @@ func toChannel(c cloudevents.Event) (channel.Event, error) {
 	}
 	for name, v := range c.Attributes {
 		switch name {
-		case cloudevents.Type, ExtID, ExtCursor:
+		case cloudevents.Type, ExtID, ExtPath, ExtCursor, ExtAsks:
 			continue
 		case ExtRe, ExtPriority, ExtTTL:
 			if err := extend(&e, name, fmt.Sprint(v)); err != nil {
@@ -112,8 +118,17 @@ func fromChannel(e *channel.Event) cloudevents.Event {
 	if c.Text(cloudevents.Source) == "" {
 		c.Attributes[cloudevents.Source] = "urn:kecho:node:" + e.ID.Source.String()
 	}
+	if e.Asks() {
+		c.Attributes[ExtAsks] = true
+	}
+	if left := time.Until(e.Deadline).Truncate(time.Microsecond); left > 0 {
+		c.Attributes[ExtTTL] = left.String()
+	}
 	if !e.Re.IsZero() {
 		c.Attributes[ExtRe] = e.Re.String()
+	}
+	if len(e.Path) > 0 {
+		c.Attributes[ExtPath] = strings.Join(e.Path, ",")
 	}
 	if e.Priority != channel.Normal {
 		c.Attributes[ExtPriority] = e.Priority.String()

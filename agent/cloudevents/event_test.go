@@ -72,7 +72,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{one, event(`,"source":":"`), "source is no URI"},
 		{one, event(`,"data":1,"data_base64":""`), "want one of them"},
 		{one, event(`,"data_base64":"?"`), "data_base64: illegal base64"},
-		{batch, "{}", "a batch is a JSON list"},
+		{batch, "{}", "a batch is a JSON list of CloudEvents, and this is none"},
 		{batch, "[" + event("") + `,{"specversion":"1.0","id":"2","type":"t"}]`, "event 2 of 2: a CloudEvent needs the attributes specversion, id, source and type: missing source"},
 		{batch, "[" + strings.Repeat("1,", cloudevents.MaxBatch) + "1]", "more than 256 events"},
 		{header("Content-Type", "application/cloudevents+avro"), "", "CloudEvents are read as"},

@@ -53,7 +53,7 @@ func Decode(header http.Header, body []byte) ([]Event, error) {
 func decodeBatch(body []byte) ([]Event, error) {
 	var texts []json.RawMessage
 	if err := json.Unmarshal(body, &texts); err != nil {
-		return nil, fmt.Errorf("a batch is a JSON list of CloudEvents: %w", err)
+		return nil, errors.New("a batch is a JSON list of CloudEvents, and this is none")
 	}
 	if len(texts) > MaxBatch {
 		return nil, ErrBatch
@@ -92,7 +92,7 @@ func decodeBinary(header http.Header, body []byte) (Event, error) {
 		e.Attributes[DataContentType] = kind
 	}
 	if err := e.takeVersion(); err != nil {
-		return Event{}, fmt.Errorf("%w (in binary mode they are the fields ce-specversion, ce-id, ...)", err)
+		return Event{}, fmt.Errorf("%w (in binary mode they are the fields ce-specversion, ce-id, ...; JSON with all of them is "+Structured+")", err)
 	}
 	return e, e.Check()
 }

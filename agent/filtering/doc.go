@@ -8,13 +8,13 @@
 //
 // # How it is used
 //
-//	table := filtering.New(filtering.Config{Channels: node.Channels, Own: []string{"data"}})
+//	table := filtering.New(filtering.Config{Channels: node.Channels, Own: own})
 //	made, err := table.Put("work", "out", api.NewFilter{Kind: "stock", Source: "fresh | least-loaded"})
 //
-// The agent's own channels (data, monitoring, resources) are refused: the
-// filters on them keep requests and leases safe, and are not the operator's to
-// replace. A filter goes with its channel: one that was closed and opened again
-// has none.
+// The filters on the agent's own channels (data, monitoring, resources) keep
+// requests and leases safe, and are not the operator's to replace: Config.Own says
+// where a filter may stand beside them, and what it is asked about there. A filter
+// goes with its channel: one that was closed and opened again has none.
 //
 // # Concurrency
 //

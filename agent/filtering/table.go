@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"kecho/agent/api"
 	"kecho/channel"
@@ -17,16 +18,29 @@ import (
 type Config struct {
 	// Channels is those that are open on the node now. Required.
 	Channels func() []*channel.Channel
-	// Own are the names of the agent's own channels, which are refused.
-	Own []string
+	// Own are the agent's own channels by name, whose filters an operator's can
+	// narrow and not replace.
+	Own map[string]Own
 	// Zone is the node's. Zero: it is in none.
 	Zone string
+}
+
+// Own is where an operator's filter goes on one of the agent's own channels.
+type Own struct {
+	// In and Out install a filter beside the agent's own. Nil: that direction
+	// is refused.
+	In, Out func(channel.Filter)
+	// Why is what is said to who is refused a direction.
+	Why string
 }
 
 // Table is the filters on one node's channels.
 type Table struct {
 	cfg     Config
+	stock   *dynamic.Stock
 	runtime *dynamic.Runtime
+
+	changing sync.Mutex // held while a filter is changed; taken before mu
 
 	mu       sync.Mutex
 	attached map[string]*channel.Channel // guarded by mu
@@ -36,9 +50,10 @@ var _ api.Filters = (*Table)(nil)
 
 // New makes a table without filters.
 func New(cfg Config) *Table {
-	return &Table{cfg: cfg, attached: make(map[string]*channel.Channel), runtime: dynamic.New(dynamic.Config{
+	stock := dynamic.NewStock(dynamic.StockConfig{Zone: cfg.Zone})
+	return &Table{cfg: cfg, stock: stock, attached: make(map[string]*channel.Channel), runtime: dynamic.New(dynamic.Config{
 		Compilers: map[string]dynamic.Compiler{
-			"stock":      dynamic.NewStock(dynamic.StockConfig{Zone: cfg.Zone}),
+			"stock":      stock,
 			"expression": expression.New(expression.Config{}),
 			"wasm":       wasm.New(wasm.Config{}),
 		},
@@ -57,31 +72,70 @@ func (t *Table) Filters() []api.Filter {
 	return all
 }
 
+// Stock is the filters that are known by name.
+func (t *Table) Stock() []api.StockFilter {
+	var all []api.StockFilter
+	for _, f := range t.stock.Filters() {
+		shown := api.StockFilter{Name: f.Name, About: f.About, In: f.In, Parameters: []api.FilterParameter{}}
+		for _, p := range f.Params {
+			shown.Parameters = append(shown.Parameters, api.FilterParameter(p))
+		}
+		all = append(all, shown)
+	}
+	return all
+}
+
 // Put is api.Filters'.
-func (t *Table) Put(name, direction string, f api.NewFilter) (api.Filter, error) {
-	if err := t.attach(name); err != nil {
+func (t *Table) Put(at api.FilterPlace, f api.NewFilter) (api.Filter, error) {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	if err := t.attach(at.Channel); err != nil {
+		return api.Filter{}, err
+	}
+	if err := t.takes(at); err != nil {
 		return api.Filter{}, err
 	}
 	spec, err := specOf(f)
 	if err != nil {
 		return api.Filter{}, err
 	}
-	info, err := t.runtime.Put(name, dynamic.Direction(direction), spec)
+	if err := t.permitted(at); err != nil {
+		return api.Filter{}, err
+	}
+	info, err := t.runtime.Put(at.Channel, dynamic.Direction(at.Direction), spec)
 	return filterOf(info), coded(err)
 }
 
 // Remove is api.Filters'.
-func (t *Table) Remove(name, direction string) error {
-	_, err := t.runtime.Remove(name, dynamic.Direction(direction))
+func (t *Table) Remove(at api.FilterPlace) error {
+	t.changing.Lock()
+	defer t.changing.Unlock()
+	if err := t.permitted(at); err != nil {
+		return err
+	}
+	_, err := t.runtime.Remove(at.Channel, dynamic.Direction(at.Direction))
 	return coded(err)
 }
+
+// permitted asks the place's condition.
+func (t *Table) permitted(at api.FilterPlace) error {
+	if at.If == nil {
+		return nil
+	}
+	info, err := t.runtime.Get(at.Channel, dynamic.Direction(at.Direction))
+	if err != nil {
+		return at.If(nil)
+	}
+	now := filterOf(info)
+	return at.If(&now)
+}
+
+// Close takes all filters off and frees what they hold.
+func (t *Table) Close() { t.runtime.Close() }
 
 // attach makes the channel that is open now by that name the one that gets the
 // filters.
 func (t *Table) attach(name string) error {
-	if slices.Contains(t.cfg.Own, name) {
-		return &api.Error{Code: api.Refused, Detail: fmt.Sprintf("channel %q is the agent's own: its filters keep requests and leases safe", name)}
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweepLocked()
@@ -95,10 +149,27 @@ func (t *Table) attach(name string) error {
 	}
 	c := open[i]
 	t.attached[name] = c
+	in, out := c.SetIn, c.SetOut
+	if own, ok := t.cfg.Own[name]; ok {
+		in, out = own.In, own.Out
+	}
 	return errors.Join(
-		t.runtime.Attach(dynamic.Place{Channel: name, Direction: dynamic.In, Set: c.SetIn}),
-		t.runtime.Attach(dynamic.Place{Channel: name, Direction: dynamic.Out, Set: c.SetOut}),
+		t.runtime.Attach(dynamic.Place{Channel: name, Direction: dynamic.In, Set: in}),
+		t.runtime.Attach(dynamic.Place{Channel: name, Direction: dynamic.Out, Set: out}),
 	)
+}
+
+// takes is why no filter can be put there, if the channel is the agent's own.
+func (t *Table) takes(at api.FilterPlace) error {
+	own, ok := t.cfg.Own[at.Channel]
+	set := own.In
+	if at.Direction == string(dynamic.Out) {
+		set = own.Out
+	}
+	if !ok || set != nil {
+		return nil
+	}
+	return &api.Error{Code: api.Refused, Detail: fmt.Sprintf("channel %q is the agent's own and takes no %s-filter: %s", at.Channel, at.Direction, own.Why)}
 }
 
 // sweepLocked forgets the channels that are not open any more.
@@ -131,8 +202,8 @@ func filterOf(info dynamic.Info) api.Filter {
 		Channel: info.Channel, Direction: string(info.Direction), Kind: info.Kind, Size: len(info.Source),
 		Revision: info.Revision, Since: info.Since, Fallback: string(info.Fallback),
 		Stats: api.FilterStats{
-			Runs: s.Runs, Failed: s.Failed, Skipped: s.Skipped, Dropped: s.Dropped,
-			Mean: s.Mean().Seconds() * 1000, LastError: s.LastError,
+			FilterCost: api.FilterCost{Runs: s.Runs, Mean: milliseconds(s.Sampled.Mean()), Max: milliseconds(s.Sampled.Max)},
+			Failed:     s.Failed, Skipped: s.Skipped, Dropped: s.Dropped, LastError: s.LastError,
 		},
 	}
 	if info.Kind != "wasm" {
@@ -140,6 +211,8 @@ func filterOf(info dynamic.Info) api.Filter {
 	}
 	return f
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // coded gives an error of package dynamic its code.
 func coded(err error) error {

@@ -22,10 +22,11 @@ func TestOverHTTP(t *testing.T) {
 		channeltest.Open(t, "data", nodes...)
 		jobs := channeltest.Open(t, "jobs", nodes...)
 		got := channeltest.Record(t, jobs[1], channel.Match{})
-		table := New(Config{Channels: nodes[0].Channels, Own: []string{"data"}})
+		var beside channel.Filter
+		table := New(Config{Channels: nodes[0].Channels, Own: map[string]Own{"data": {Out: func(f channel.Filter) { beside = f }, Why: "it would lose leases"}}})
 		handler := api.NewHandler(api.Config{
 			Node: func() api.Node { return api.Node{} }, Members: func() []api.Member { return nil },
-			Ready: func() []api.Check { return nil }, Filters: table,
+			Ready: func() []api.Check { return nil }, Filters: table, StockFilters: table.Stock(),
 		})
 		ask := func(method, path, body string, status int, want string) {
 			t.Helper()
@@ -58,13 +59,49 @@ func TestOverHTTP(t *testing.T) {
 		ask("DELETE", at, "", 404, "no filter there")
 		ask("GET", at, "", 404, "has no out-filter")
 		submit("c")
-		ask("PUT", "/v1/channels/data/filters/in", `{"kind":"stock","source":"none"}`, 409, "the agent's own")
+		ask("PUT", "/v1/channels/data/filters/in", `{"kind":"stock","source":"none"}`, 409, `takes no in-filter: it would lose leases`)
+		ask("PUT", "/v1/channels/data/filters/out", `{"kind":"expression","source":"type == \"a\""}`, 200, `"channel": "data"`)
+		sinks := make([]channel.Sink, 2)
+		if beside == nil || len(beside(&channel.Event{Type: "b"}, sinks)) != 0 || len(beside(&channel.Event{Type: "a"}, sinks)) != 2 {
+			t.Error("the filter of the agent's own channel is not where it was to be")
+		}
+		ask("DELETE", "/v1/channels/data/filters/out", "", 204, "")
+		if beside != nil {
+			t.Error("the filter of the agent's own channel is still on after it was removed")
+		}
 		ask("PUT", "/v1/channels/none/filters/in", `{"kind":"stock","source":"none"}`, 404, "no channel")
 		ask("PUT", "/v1/channels/jobs/filters/up", `{"kind":"stock","source":"none"}`, 422, "direction")
 		ask("PUT", at, `{"kind":"lua"}`, 422, "body.kind")
 		ask("PUT", at, `{"kind":"wasm","module":"AGFzbQ=="}`, 422, "not a WebAssembly module")
 		ask("PUT", at, `{"kind":"wasm","source":"x"}`, 422, "goes into module")
 		ask("PUT", at, `{"kind":"stock","module":"AGFzbQ=="}`, 422, "goes into source")
+		// A change may be for the filter that was read alone.
+		tag := func() string {
+			r := httptest.NewRecorder()
+			handler.ServeHTTP(r, httptest.NewRequest("GET", at, nil))
+			return r.Header().Get("ETag")
+		}
+		change := func(method, field, value string, status int) {
+			t.Helper()
+			r := httptest.NewRequest(method, at, strings.NewReader(`{"kind":"stock","source":"types only=c"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set(field, value)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != status || status == 412 && !strings.Contains(w.Body.String(), `"code": "changed"`) {
+				t.Errorf("%s with %s: %s: %d %s, want %d", method, field, value, w.Code, w.Body, status)
+			}
+		}
+		change("PUT", "If-Match", "*", 412)
+		change("PUT", "If-None-Match", "*", 200)
+		change("PUT", "If-None-Match", "*", 412)
+		first := tag()
+		change("PUT", "If-Match", first, 200)
+		change("PUT", "If-Match", first, 412)
+		change("DELETE", "If-Match", first, 412)
+		change("DELETE", "If-Match", tag(), 204)
+		change("DELETE", "If-Match", "*", 412)
+		ask("GET", "/v1/filters/stock", "", 200, `"name": "least-loaded",`)
 		var kinds string
 		for _, e := range got.Events() {
 			kinds += string(e.Type)
@@ -73,6 +110,11 @@ func TestOverHTTP(t *testing.T) {
 			t.Errorf("%s arrived, want abc", kinds)
 		}
 		ask("PUT", at, `{"kind":"stock","source":"none"}`, 200, "")
+		table.Close()
+		submit("d") // no filter is left on it
+		if events := got.Events(); events[len(events)-1].Type != "d" {
+			t.Error("a filter outlives its table")
+		}
 		jobs[0].Close()
 		ask("GET", "/v1/filters", "", 200, `"items": []`)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/url"
 	"slices"
@@ -195,15 +196,19 @@ func (t *Table) crossed(n *threshold, crossing monitor.Crossing) {
 
 // say logs a crossing.
 func (t *Table) say(n *threshold, crossing monitor.Crossing) {
+	value := slog.Float64("value", crossing.Value)
+	if math.IsNaN(crossing.Value) { // which JSON has no word for
+		value = slog.String("value", "unknown")
+	}
 	switch {
 	case n.actions.Overflow && crossing.Raised:
-		t.log.Warn("overflow is raised: requests go to peers that have room", "condition", n.condition, "value", crossing.Value)
+		t.log.Warn("overflow is raised: requests go to peers that have room", "condition", n.condition, value)
 	case n.actions.Overflow:
-		t.log.Info("overflow is cancelled", "condition", n.condition, "value", crossing.Value)
+		t.log.Info("overflow is cancelled", "condition", n.condition, value)
 	case crossing.Raised:
-		t.log.Warn("a threshold is raised", "condition", n.condition, "value", crossing.Value)
+		t.log.Warn("a threshold is raised", "condition", n.condition, value)
 	default:
-		t.log.Info("a threshold is cancelled", "condition", n.condition, "value", crossing.Value)
+		t.log.Info("a threshold is cancelled", "condition", n.condition, value)
 	}
 }
 

@@ -20,9 +20,13 @@ func full() metrics.Snapshot {
 		Overflow:          map[string]uint64{"soft_limit": 7, "timeout": 0, "no such reason": 4, "nor this": 1},
 		Copies:            map[string]uint64{"answered": 5, "busy": 2},
 		DuplicatesDropped: 1, Cancels: 2, Control: 12, Wasted: 1500 * time.Millisecond,
-		Ejections: 3, Ejected: 1, Sick: true,
-		Leases: &metrics.Leases{Live: 2, Waiting: 1, Closed: true, Kinds: []metrics.Resource{{Kind: "cpu", Capacity: 4, Free: 0.5}}},
-		Moves:  map[string]uint64{"offer": 8, "late_claim": 2},
+		Ejections: 3, Ejected: 1, Sick: true, Websockets: 7, UpstreamUp: true, Checks: map[string]uint64{"good": 5, "bad": 2},
+		Connections: metrics.Connections{Open: 5, Busy: 2, Most: 9, Accepted: 31, Limited: map[string]uint64{"address": 4, "no such": 1}},
+		Leases:      &metrics.Leases{Live: 2, Waiting: 1, Closed: true, Kinds: []metrics.Resource{{Kind: "cpu", Capacity: 4, Free: 0.5}}},
+		Flows: []metrics.Flow{
+			{Channel: "news", From: "east", To: "west", Events: map[string]uint64{"forwarded": 6, "far": 1, "no such": 2}, Queued: 3},
+		},
+		Moves: map[string]uint64{"offer": 8, "late_claim": 2},
 		Peers: []metrics.Peer{
 			{Name: "web2", Load: &load, HeardAge: 1500 * time.Millisecond},
 			{Name: "web2", Load: &load},
@@ -31,8 +35,15 @@ func full() metrics.Snapshot {
 		},
 		Members: 2, Links: 1, RejoinAttempts: 9,
 		Channels: []metrics.Channel{
-			{Name: "balancer", Submitted: 10, Arrived: 11, BytesOut: 12, BytesIn: 13, Drops: map[string]uint64{"decode": 1}},
+			{Name: "balancer", Submitted: 10, Arrived: 11, BytesOut: 12, BytesIn: 13, Drops: map[string]uint64{"decode": 1},
+				Sinks: 3, Readers: 2, Queued: 4, QueuedBytes: 500, Delivered: metrics.Timing{Count: 9, Total: 3 * time.Second},
+				In:  metrics.Filter{Runs: 128, Timed: metrics.Timing{Count: 2, Total: time.Millisecond}},
+				Out: metrics.Filter{Runs: 64, Failed: 5, Rested: 6}},
 			{Name: "balancer", Submitted: 99},
+		},
+		PerLink: []metrics.Link{
+			{Peer: "web2", RTT: time.Millisecond, FramesOut: 1, FramesIn: 2, BytesOut: 3, BytesIn: 4, Queued: 5, QueuedBytes: 6, Drops: map[string]uint64{"late": 7, "refused": 8}},
+			{Peer: "web4"}, {Peer: "web4", FramesIn: 1},
 		},
 	}
 }
@@ -74,7 +85,12 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_overflow_total{reason="other"} 5`,
 		`kecho_overflow_total{reason="timeout"} 0`,
 		`kecho_copies_total{result="answered"} 5`,
-		"kecho_ejections_total 3", "kecho_ejected_peers 1", "kecho_upstream_failing 1",
+		"kecho_ejections_total 3", "kecho_ejected_peers 1", "kecho_upstream_failing 1", "kecho_upstream_up 1", "kecho_websockets 7", `kecho_upstream_checks_total{result="bad"} 2`,
+		"kecho_client_connections 5", "kecho_client_connections_busy 2", "kecho_client_connections_max 9", "kecho_client_connections_accepted_total 31",
+		`kecho_client_connections_limited_total{reason="address"} 4`, `kecho_client_connections_limited_total{reason="other"} 1`,
+		`kecho_gateway_events_total{channel="news",from="east",result="forwarded",to="west"} 6`,
+		`kecho_gateway_events_total{channel="news",from="east",result="other",to="west"} 2`,
+		`kecho_gateway_queued{channel="news",from="east",to="west"} 3`,
 		"kecho_leases 2", "kecho_lease_requests_waiting 1", "kecho_leases_closed 1",
 		`kecho_resource_capacity{kind="cpu"} 4`, `kecho_resource_free{kind="cpu"} 0.5`,
 		"kecho_duplicates_dropped_total 1", "kecho_cancels_total 2",
@@ -89,6 +105,13 @@ func TestScrapeShowsEverything(t *testing.T) {
 		`kecho_channel_bytes_total{channel="balancer",direction="out"} 12`,
 		`kecho_channel_bytes_total{channel="balancer",direction="in"} 13`,
 		`kecho_channel_drops_total{channel="balancer",reason="decode"} 1`,
+		`kecho_channel_sinks{channel="balancer"} 3`, `kecho_channel_readers{channel="balancer"} 2`, `kecho_channel_queued_events{channel="balancer"} 4`, `kecho_channel_queued_bytes{channel="balancer"} 500`,
+		`kecho_channel_delivery_seconds_sum{channel="balancer"} 3`, `kecho_channel_delivery_seconds_count{channel="balancer"} 9`,
+		`kecho_filter_runs_total{channel="balancer",direction="in"} 128`, `kecho_filter_run_seconds_sum{channel="balancer",direction="in"} 0.001`,
+		`kecho_filter_failures_total{channel="balancer",direction="out"} 5`, `kecho_filter_rests_total{channel="balancer",direction="out"} 6`,
+		`kecho_link_frames_total{direction="in",peer="web2"} 2`, `kecho_link_bytes_total{direction="out",peer="web2"} 3`,
+		`kecho_link_drops_total{peer="web2",reason="late"} 7`, `kecho_link_queued_frames{peer="web2"} 5`, `kecho_link_queued_bytes{peer="web2"} 6`,
+		`kecho_link_rtt_seconds{peer="web2"} 0.001`,
 		`version="v1.2.3"`, "go_goroutines", "process_start_time_seconds",
 	} {
 		if !strings.Contains(got, want) {

@@ -12,6 +12,7 @@
 //	kecho_request_duration_seconds{route}         until the end of the answer
 //	kecho_soft_limit                              learned or given
 //	kecho_in_flight, kecho_queue_length           at this moment
+//	kecho_websockets                              open ones of this agent's clients
 //	kecho_overflow_total{reason}                  requests, each once per reason: soft_limit (no local place, went to the
 //	                                              peers), no_peer (none took it at first), shed, displaced
 //	                                              (of these, had waited), timeout, early (of these, not begun)
@@ -23,8 +24,13 @@
 //	kecho_moves_total{how}                        offers, claims, late claims, unanswered claims, grants, pushes, refusals, copies, backups
 //	kecho_control_messages_total                  sent before requests moved, and about them
 //	kecho_ejections_total, kecho_ejected_peers    peers that failed and are left alone
-//	kecho_upstream_failing                        1 while the web server fails and nothing is taken from peers
+//	kecho_upstream_failing                        1 while the web server fails and its requests go to peers first
+//	kecho_upstream_up                             1 while the web server is given requests
+//	kecho_upstream_checks_total{result}           health checks of it, good and bad
 //	kecho_wasted_seconds_total                    of the web server, for peers in vain
+//	kecho_client_connections, kecho_client_connections_busy, kecho_client_connections_max
+//	kecho_client_connections_accepted_total
+//	kecho_client_connections_limited_total{reason} address, room, busy, files, flood
 //	kecho_leases, kecho_lease_requests_waiting, kecho_leases_closed
 //	kecho_resource_capacity{kind}, kecho_resource_free{kind}
 //	kecho_cancels_total                           cancels sent to peers
@@ -33,6 +39,16 @@
 //	kecho_rejoin_attempts_total
 //	kecho_channel_events_total{channel,direction}, kecho_channel_bytes_total{channel,direction}
 //	kecho_channel_drops_total{channel,reason}
+//	kecho_channel_sinks{channel}, kecho_channel_readers{channel}
+//	kecho_channel_queued_events{channel}, kecho_channel_queued_bytes{channel}     waiting for handlers
+//	kecho_channel_delivery_seconds{channel}       from arrival to handler: _count and _sum
+//	kecho_filter_runs_total{channel,direction}
+//	kecho_filter_run_seconds{channel,direction}   of the runs that were timed: _count and _sum
+//	kecho_filter_failures_total, kecho_filter_rests_total{channel,direction}      of operators' filters
+//	kecho_link_frames_total{peer,direction}, kecho_link_bytes_total{peer,direction}
+//	kecho_link_drops_total{peer,reason}           refused, late
+//	kecho_link_queued_frames{peer}, kecho_link_queued_bytes{peer}, kecho_link_rtt_seconds{peer}
+//	kecho_gateway_events_total{channel,from,to,result}, kecho_gateway_queued{channel,from,to}
 //	kecho_build_info{version,go_version}, go_*, process_*
 //
 // # How it is used

@@ -15,6 +15,7 @@ var (
 	requestsDesc   = desc("requests_total", "Requests by where they were served and the class of the answer's status.", "route", "code_class")
 	softDesc       = desc("soft_limit", "Requests at the upstream before others may go elsewhere, learned or given.")
 	inFlightDesc   = desc("in_flight", "Requests at the upstream, of clients and of peers.")
+	websocketsDesc = desc("websockets", "Websockets of this agent's clients that are open, here or at peers.")
 	queueDesc      = desc("queue_length", "Requests that wait for a local place.")
 	overflowDesc   = desc("overflow_total", "Requests, each once per reason: soft_limit found no local place and went to the peers, no_peer were taken by none of them at least at first, shed were refused, displaced of these had waited, timeout had no answer in time, early had too little time left to be begun.", "reason")
 	raisedDesc     = desc("overflow_raised", "1 while a threshold raises overflow and requests go to peers although there are places here, else 0.")
@@ -27,35 +28,36 @@ var (
 	controlDesc    = desc("control_messages_total", "Messages of the policy sent that carry no request.")
 	ejectionsDesc  = desc("ejections_total", "Times that a peer which failed was left alone for a while.")
 	ejectedDesc    = desc("ejected_peers", "Peers that are left alone now because they failed.")
-	sickDesc       = desc("upstream_failing", "1 while the web server fails half of its requests and nothing is taken from peers, else 0.")
+	sickDesc       = desc("upstream_failing", "1 while the web server fails too many of its requests, and they go to peers first, else 0.")
+	upDesc         = desc("upstream_up", "1 while the web server is given requests, 0 while it is down.")
+	checksDesc     = desc("upstream_checks_total", "Checks of --health-path, by result.", "result")
 	wastedDesc     = desc("wasted_seconds_total", "Time that the web server worked on requests of peers that nobody needed any more.")
 	peerLoadDesc   = desc("peer_load", "Load that a peer last reported; 1 is full.", "peer")
 	peerAgeDesc    = desc("peer_heard_age_seconds", "Time since anything came from a peer.", "peer")
 	membersDesc    = desc("members", "Other nodes of the cluster that gossip believes alive.")
 	linksDesc      = desc("links", "Links to peers that are up.")
 	rejoinDesc     = desc("rejoin_attempts_total", "Attempts to join seeds again.")
-	eventsDesc     = desc("channel_events_total", "Events submitted to (out) and arrived on (in) a channel.", "channel", "direction")
-	bytesDesc      = desc("channel_bytes_total", "Bytes of the frames of those events.", "channel", "direction")
-	dropsDesc      = desc("channel_drops_total", "Events of a channel that went nowhere, by the reason.", "channel", "reason")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("kecho_"+name, help, labels, nil)
 }
 
-const (
-	maxPeers    = 1024
-	maxChannels = 64
-)
+const maxPeers = 1024
 
 // Describe is prometheus.Collector's.
 func (e *exposition) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, softDesc, inFlightDesc, queueDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
-		movesDesc, controlDesc, wastedDesc, ejectionsDesc, ejectedDesc, sickDesc,
+		requestsDesc, softDesc, inFlightDesc, queueDesc, websocketsDesc, overflowDesc, raisedDesc, crossingsDesc, toldDesc, copiesDesc, duplicatesDesc, cancelsDesc,
+		movesDesc, controlDesc, wastedDesc, ejectionsDesc, ejectedDesc, sickDesc, upDesc, checksDesc,
+		connectionsDesc, connectionsBusyDesc, connectionsMostDesc, connectionsAcceptedDesc, connectionsLimitedDesc,
+		flowEventsDesc, flowQueueDesc,
 		leasesDesc, waitingDesc, closedDesc, capacityDesc, freeDesc,
-		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc, eventsDesc, bytesDesc, dropsDesc,
+		peerLoadDesc, peerAgeDesc, membersDesc, linksDesc, rejoinDesc,
 	} {
+		out <- d
+	}
+	for _, d := range channelDescs() {
 		out <- d
 	}
 }
@@ -72,6 +74,7 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x.gauge(softDesc, float64(s.Soft))
 	x.gauge(inFlightDesc, float64(s.InFlight))
 	x.gauge(queueDesc, float64(s.Queued))
+	x.gauge(websocketsDesc, float64(s.Websockets))
 	x.closed(overflowDesc, overflowReasons, s.Overflow)
 	x.flag(raisedDesc, s.OverflowRaised)
 	x.closed(crossingsDesc, crossingStates, s.Crossings)
@@ -85,12 +88,17 @@ func (e *exposition) Collect(out chan<- prometheus.Metric) {
 	x.counter(ejectionsDesc, s.Ejections)
 	x.gauge(ejectedDesc, float64(s.Ejected))
 	x.flag(sickDesc, s.Sick)
+	x.flag(upDesc, s.UpstreamUp)
+	x.closed(checksDesc, checkResults, s.Checks)
 	x.gauge(membersDesc, float64(s.Members))
 	x.gauge(linksDesc, float64(s.Links))
 	x.counter(rejoinDesc, s.RejoinAttempts)
+	x.connections(s.Connections)
+	x.flows(s.Flows)
 	x.leases(s.Leases)
 	x.peers(s.Peers)
 	x.channels(s.Channels)
+	x.links(s.PerLink)
 }
 
 // exposer sends metrics to a scrape.
@@ -142,22 +150,6 @@ func (x exposer) peers(peers []Peer) {
 		if p.HeardAge >= 0 {
 			x.gauge(peerAgeDesc, p.HeardAge.Seconds(), name)
 		}
-	}
-}
-
-func (x exposer) channels(channels []Channel) {
-	shown := make(map[string]bool)
-	for _, c := range channels[:min(len(channels), maxChannels)] {
-		name := valid(c.Name)
-		if shown[name] {
-			continue
-		}
-		shown[name] = true
-		x.counter(eventsDesc, c.Submitted, name, "out")
-		x.counter(eventsDesc, c.Arrived, name, "in")
-		x.counter(bytesDesc, c.BytesOut, name, "out")
-		x.counter(bytesDesc, c.BytesIn, name, "in")
-		x.closed(dropsDesc, dropReasons, c.Drops, name)
 	}
 }
 

@@ -50,8 +50,10 @@ var (
 	// What became of a copy that was sent to a peer.
 	moves       = []string{"offer", "claim", "late_claim", "unanswered", "grant", "push", "refusal", "copy", "backup"}
 	copyResults = []string{"answered", "busy", "lost", "silent", "cancelled", "late"}
+	// What became of a health check of the web server.
+	checkResults = []string{"good", "bad"}
 	// Why an event or a frame went nowhere (channel.Stats).
-	dropReasons = []string{"conflated", "decode", "filtered", "late", "no_sink", "overrun", "suspended", "unasked", "unsent"}
+	dropReasons = []string{"conflated", "decode", "filtered", "late", "no_sink", "overrun", "repeated", "returned", "suspended", "too_fast", "unasked", "unsent"}
 )
 
 const other = "other"

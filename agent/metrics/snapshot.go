@@ -9,6 +9,8 @@ type Snapshot struct {
 	InFlight int // requests at the upstream, of clients and of peers
 	Queued   int // requests that wait for a local place
 	Soft     int // the soft limit, learned or given
+	// Websockets are the clients' that are open, here or at peers.
+	Websockets int
 
 	// OverflowRaised says that requests go elsewhere although there are places.
 	OverflowRaised bool
@@ -26,6 +28,10 @@ type Snapshot struct {
 	Ejections         uint64            // of peers that failed
 	Ejected           int               // peers that are left alone now
 	Sick              bool              // the upstream fails, and nothing is taken from peers
+	UpstreamUp        bool
+	Checks            map[string]uint64 // of the upstream's health, by result
+
+	Connections Connections
 
 	Leases *Leases // nil: the node has no part in the resource group
 
@@ -35,6 +41,8 @@ type Snapshot struct {
 	RejoinAttempts uint64
 
 	Channels []Channel
+	Flows    []Flow // over this node's gateway
+	PerLink  []Link // what went over the link to each peer
 }
 
 // Peer is what was last heard from another node.
@@ -44,12 +52,4 @@ type Peer struct {
 	Load *float64
 	// HeardAge is how long ago anything came from it; negative: never.
 	HeardAge time.Duration
-}
-
-// Channel is what went over one event channel.
-type Channel struct {
-	Name               string
-	Submitted, Arrived uint64 // events
-	BytesOut, BytesIn  uint64
-	Drops              map[string]uint64 // by reason
 }

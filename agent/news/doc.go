@@ -8,6 +8,8 @@
 //
 //	threshold  api.Crossing: a threshold was raised or cancelled
 //	member     api.MemberChange: a node joined, left, or failed
+//	link       api.LinkChange: the link to a node came up, or went down
+//	state      api.StateChange: this node is ready, or drains
 //	lease      api.LeaseChange: a lease of this node's clients was granted, or is over
 //
 // A reader asks for what comes after the last item that it has seen. When that
@@ -39,5 +41,6 @@
 // # Limits
 //
 // 256 items are kept, each with 16 KiB of data at most, unless Config says
-// otherwise: what is larger is left out and counts as a gap.
+// otherwise: what is larger is left out and counts as a gap. A page has 64 KiB of
+// data, or one item.
 package news

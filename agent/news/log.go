@@ -12,6 +12,7 @@ import (
 const (
 	defaultKept = 256
 	maxData     = 16 << 10
+	pageData    = 64 << 10 // of a page, unless its first item has more
 )
 
 // Item is one thing that happened.
@@ -21,6 +22,8 @@ type Item struct {
 	Type string          `json:"type"`
 	Time time.Time       `json:"time"`
 	Data json.RawMessage `json:"data"`
+	// Source is whose it is, for who reads only some; it is in Data too.
+	Source string `json:"-"`
 }
 
 // Config is what a Log is made of.
@@ -46,6 +49,7 @@ type Log struct {
 	gone   uint64        // how many items are not there any more; guarded by mu
 	added  uint64        // how many items there ever were; guarded by mu
 	more   chan struct{} // closed by the next Add, and by Close; guarded by mu
+	now    chan struct{} // always closed
 	closed bool          // guarded by mu
 }
 
@@ -60,19 +64,24 @@ func New(cfg Config) *Log {
 	if cfg.Bytes == 0 {
 		cfg.Bytes = cfg.Kept * cfg.Largest
 	}
-	return &Log{cfg: cfg, ring: make([]Item, cfg.Kept), more: make(chan struct{})}
+	l := &Log{cfg: cfg, ring: make([]Item, cfg.Kept), more: make(chan struct{}), now: make(chan struct{})}
+	close(l.now)
+	return l
 }
 
 // Add adds an item with the JSON of data. Data that cannot be JSON or is too
 // large is a gap to all readers.
-func (l *Log) Add(kind string, data any) {
+func (l *Log) Add(kind string, data any) { l.AddFrom("", kind, data) }
+
+// AddFrom is Add of an item that has a source.
+func (l *Log) AddFrom(source, kind string, data any) {
 	text, err := json.Marshal(data)
 	if err != nil || len(text) > min(l.cfg.Largest, l.cfg.Bytes) {
-		kind, text = "", nil // what no reader is shown
+		source, kind, text = "", "", nil // what no reader is shown
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.addLocked(Item{Type: kind, Time: time.Now(), Data: text})
+	l.addLocked(Item{Type: kind, Source: source, Time: time.Now(), Data: text})
 }
 
 // Miss notes that n items happened which nobody can be shown: a gap to all
@@ -149,7 +158,7 @@ func (l *Log) Behind(id string) (Position, error) {
 	i := strings.LastIndexByte(id, '-')
 	n, err := strconv.ParseUint(id[i+1:], 10, 64)
 	if i < 0 || err != nil {
-		return Position{}, fmt.Errorf("%.80q is no item's id", id)
+		return Position{}, fmt.Errorf("%.80q is no item's id: want that of the last one seen, such as %s, or 0-0 for all that is kept", id, l.ID(l.Now()))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -159,7 +168,8 @@ func (l *Log) Behind(id string) (Position, error) {
 	return Position{At: n}, nil
 }
 
-// Page is what comes after a position.
+// Page is what comes after a position: 64 KiB of data at most, or one item, so
+// that a reader who is slow holds no more.
 type Page struct {
 	Items []Item
 	// Gap says that something before Items is not there any more: Missed
@@ -168,6 +178,8 @@ type Page struct {
 	Missed uint64
 	// Next is the position behind Items.
 	Next Position
+	// Rest says that there is more behind Next already.
+	Rest bool
 	// More is closed when there is more, or when the log ends.
 	More <-chan struct{}
 	// End says that the log has ended, and that this is the last page.
@@ -186,12 +198,17 @@ func (l *Log) After(p Position) Page {
 			page.Missed = oldest - p.At
 		}
 	}
+	size := 0
 	for n := max(p.At, oldest); n < l.added; n++ {
 		item := l.ring[n%uint64(l.cfg.Kept)]
 		if item.Type == "" {
 			page.Gap = true
 			page.Missed++
 			continue
+		}
+		if size += len(item.Data); size > pageData && len(page.Items) > 0 {
+			page.Next, page.Rest, page.More, page.End = Position{At: n}, true, l.now, false
+			break
 		}
 		page.Items = append(page.Items, item)
 	}

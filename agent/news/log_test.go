@@ -57,6 +57,40 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// Who is far behind gets it in pages, so that nobody holds much.
+func TestPages(t *testing.T) {
+	l := news.New(news.Config{ID: "ab", Kept: 10, Largest: 100 << 10})
+	for i := range 7 {
+		l.Add("x", strings.Repeat("x", []int{30 << 10, 90 << 10, 10}[i%3]))
+	}
+	at, err := l.Behind("ab-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ab-1 true", "ab-2 true", "ab-3 ab-4 true", "ab-5 true", "ab-6 ab-7 false", " false"} {
+		p := l.After(at)
+		if got := fmt.Sprint(ids(p.Items), " ", p.Rest); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		select {
+		case <-p.More:
+			if !p.Rest {
+				t.Error("nothing is more")
+			}
+		default:
+			if p.Rest {
+				t.Error("who waits does not go on")
+			}
+		}
+		at = p.Next
+	}
+	l.Close()
+	at, _ = l.Behind("ab-0")
+	if p := l.After(at); p.End || !p.Rest {
+		t.Errorf("the end before the rest: %+v", p)
+	}
+}
+
 // What cannot be shown is a gap and not a silence.
 func TestLogLeavesOut(t *testing.T) {
 	l := news.New(news.Config{ID: "ab"})

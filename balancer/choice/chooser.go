@@ -20,9 +20,6 @@ const compared = 8
 type Config struct {
 	// Core says which peers may be asked and what was heard of them.
 	Core *policy.Core
-	// Rules is the operator's own OUT-filter: it sees the peers that may be
-	// asked, before any is chosen. Nil: none.
-	Rules channel.Filter
 	// Zone is this node's. Zero: it is in none, and zones play no part.
 	Zone string
 	// Rand is a random number in [0, 1). Nil: math/rand/v2's Float64.
@@ -51,7 +48,7 @@ func New(cfg Config) *Chooser {
 }
 
 // Pick is the OUT-filter of the submission e, which is a DoSubmit, at the time
-// now: it narrows sinks in place. event is for Config.Rules. Who is left is told
+// now: it narrows sinks in place. Who is left is told
 // to the core with Sent, before the lock is given back.
 func (c *Chooser) Pick(now time.Duration, e policy.Effect, event *channel.Event, sinks []channel.Sink) []channel.Sink {
 	c.now, c.effect = now, e
@@ -67,7 +64,7 @@ func (c *Chooser) Pick(now time.Duration, e policy.Effect, event *channel.Event,
 // byChance is the chain of policy.Random, and so of offers: not by load, for
 // whoever has a place free first claims it.
 func (c *Chooser) byChance() channel.Filter {
-	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
+	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk),
 		filters.Near(filters.NearConfig{Zone: c.cfg.Zone, Enough: c.nearWillDo}),
 		filters.Sample(filters.SampleConfig{NFor: c.most, Rand: c.cfg.Rand, Weight: c.weight}))
 }
@@ -75,7 +72,7 @@ func (c *Chooser) byChance() channel.Filter {
 // theBest is the chain of policy.Best, and so of pushes: the best of a few that
 // promise to have it wait less.
 func (c *Chooser) theBest() channel.Filter {
-	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
+	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk),
 		filters.Sample(filters.SampleConfig{N: compared, Rand: c.cfg.Rand}),
 		filters.Where(c.promises),
 		filters.Near(filters.NearConfig{Zone: c.cfg.Zone}),
@@ -86,7 +83,7 @@ func (c *Chooser) theBest() channel.Filter {
 // theLeast is the chain of policy.Least: the least loaded of all, as the KECho
 // paper has it.
 func (c *Chooser) theLeast() channel.Filter {
-	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk), c.cfg.Rules,
+	return filters.Chain(filters.RemoteOnly, filters.Taking, filters.Where(c.mayAsk),
 		filters.Near(filters.NearConfig{Zone: c.cfg.Zone}),
 		filters.LeastLoaded(filters.LeastLoadedConfig{NFor: c.most, Rand: c.below, Sent: c.sent}))
 }

@@ -100,20 +100,11 @@ func TestWeightBounds(t *testing.T) {
 	mustShare(t, s.shares(Config{}), 20, 10./19)
 }
 
-// TestRules: the operator's filter is asked about those that may be asked.
-func TestRules(t *testing.T) {
+// TestItself: the node itself is no peer.
+func TestItself(t *testing.T) {
 	s := newStage(policy.Pull, 3)
 	s.sinks = append(s.sinks, channel.Sink{Node: 9, Local: true})
-	rules := filters.Where(func(_ *channel.Event, k *channel.Sink) bool {
-		if k.Node == 9 {
-			t.Error("the node itself is a peer")
-		}
-		return k.Node != 3
-	})
-	got := s.shares(Config{Rules: rules})
-	mustShare(t, got, 2, 1)
-	mustShare(t, got, 3, 0)
-	mustShare(t, got, 4, 1)
+	mustShare(t, s.shares(Config{}), 9, 0)
 }
 
 // TestNearFirst: an offer stays in its zone while as many there promise a free

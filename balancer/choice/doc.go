@@ -3,8 +3,7 @@
 // channel that takes it there.
 //
 // The agent and the simulator choose with the same code, and it is filters and
-// nothing else: an operator who wants it otherwise sets Config.Rules, or puts
-// another filter in its place.
+// nothing else. An operator's filter comes before it (balancer.SetPeers).
 //
 // # Vocabulary
 //

@@ -16,10 +16,11 @@ import (
 type kind uint8
 
 const (
-	sized      kind = iota + 1 // by its length
-	chunked                    // by its last chunk
-	untilClose                 // by the connection's end
-	tunnel                     // it is the connection
+	none       kind = iota // there is no body
+	sized                  // by its length
+	chunked                // by its last chunk
+	untilClose             // by the connection's end
+	tunnel                 // it is the connection
 )
 
 // body is an answer's body. Its end gives the connection back.
@@ -29,12 +30,29 @@ type body struct {
 	stop     func() bool // ends the watch over ctx
 	kind     kind
 	persists bool
-	left     int64 // of a sized body, or of the chunk; owned by Read
-	started  bool  // a chunk came before; owned by Read
-	response *http.Response
-	err      error // what every Read says from now on; owned by Read
+	left     int64        // of a sized body, or of the chunk; owned by Read
+	started  bool         // a chunk came before; owned by Read
+	trailer  *http.Header // where the trailers go
+	err      error        // what every Read says from now on; owned by Read
 
 	once sync.Once
+}
+
+// begin finds out how the body of the answer to a request ends.
+func (b *body) begin(h *head, method string) {
+	b.persists, b.left = h.persists && b.conn.heed(h), h.length
+	switch {
+	case h.status == http.StatusSwitchingProtocols:
+		b.kind = tunnel
+	case h.bodiless(method) || h.length == 0 && !h.chunked:
+		b.kind = none
+	case h.chunked:
+		b.kind, b.left = chunked, 0
+	case h.length > 0:
+		b.kind = sized
+	default:
+		b.kind = untilClose
+	}
 }
 
 // Read implements io.Reader. The last bytes of a body of known length come
@@ -114,7 +132,7 @@ var errChunk = fmt.Errorf("%w: a chunk of the body is malformed", ErrMalformed)
 // the last.
 func (b *body) nextChunk() error {
 	if b.started {
-		line, err := b.conn.readLine(maxChunkLine)
+		line, err := b.conn.readLine(1) // what is no CR needs no LF to be wrong
 		if err != nil {
 			return err
 		}
@@ -129,7 +147,7 @@ func (b *body) nextChunk() error {
 	}
 	size, extension, _ := bytes.Cut(line, []byte(";"))
 	size = bytes.TrimRight(size, " \t") // some servers pad it
-	if len(size) == 0 || len(size) > 15 || !fieldValue(string(extension)) {
+	if len(size) == 0 || len(size) > 15 || !fieldValue(extension) {
 		return errChunk
 	}
 	for _, c := range size {
@@ -165,15 +183,15 @@ func (b *body) trailers() error {
 	if lines == nil {
 		return io.EOF
 	}
-	trailer, err := parseFields(string(lines))
+	trailer, err := parseFields(lines)
 	if err != nil {
 		return err
 	}
 	maps.DeleteFunc(trailer, func(name string, _ []string) bool { return framing(name) })
-	if b.response.Trailer == nil {
-		b.response.Trailer = make(http.Header, len(trailer))
+	if *b.trailer == nil {
+		*b.trailer = make(http.Header, len(trailer))
 	}
-	maps.Copy(b.response.Trailer, trailer)
+	maps.Copy(*b.trailer, trailer)
 	return io.EOF
 }
 
@@ -215,7 +233,7 @@ func (cn *conn) read(p []byte) (int, error) {
 		cn.r += n
 		return n, nil
 	}
-	return cn.nc.Read(p)
+	return cn.netRead(p)
 }
 
 // hasLine says whether a whole line was read already, and the one after it if

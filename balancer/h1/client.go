@@ -32,8 +32,12 @@ type Config struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Idle is how many connections are kept between exchanges. Zero: 64.
 	Idle int
-	// IdleTimeout is how long one is kept. Zero: 90 s.
+	// IdleTimeout is how long one is kept; less where the server says so by
+	// Keep-Alive. Zero: 90 s.
 	IdleTimeout time.Duration
+	// Requests is how many exchanges there may be on one. Zero: as many as the
+	// server likes.
+	Requests int
 	// HeadTimeout is how long after the last byte of a request the head of its
 	// answer may take, where Request.AnswerBy says nothing. Zero: 30 s.
 	HeadTimeout time.Duration
@@ -78,11 +82,6 @@ type Client struct {
 	idle []idleConn // the freshest last; guarded by mu
 }
 
-type idleConn struct {
-	*conn
-	since time.Time
-}
-
 // New makes a client. It starts nothing.
 func New(cfg Config) *Client {
 	setDefault(&cfg.Idle, 64)
@@ -108,8 +107,8 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	for {
-		cn, err := c.take(ctx, r)
+	for fresh := false; ; fresh = true { // a second time on a connection of which nothing is old
+		cn, err := c.take(ctx, r.AnswerBy, fresh, false)
 		if err != nil {
 			return nil, err
 		}
@@ -118,31 +117,27 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 			return res, nil
 		}
 		_ = cn.nc.Close() // it is of no more use
-		if !cn.used || !again(r, err) {
+		if cn.exchanges == 1 || !again(err, r.Method, r.hasBody(), r.rewind) {
 			return nil, unwrapStale(err)
 		}
 	}
 }
 
 // take is a connection that nobody else uses: the freshest of the idle ones
-// that are sound, or a new one.
-func (c *Client) take(ctx context.Context, r *Request) (*conn, error) {
+// that are sound, or a new one, if there is one by then (zero: no matter when),
+// as it must be where fresh is true. Where asks is true conn.ask finds out whether
+// it is sound, if it can.
+func (c *Client) take(ctx context.Context, by time.Time, fresh, asks bool) (*conn, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	for {
-		cn := c.pop()
-		if cn == nil {
-			break
-		}
-		if cn.sound() {
-			cn.used = true
+	if !fresh {
+		if cn := c.kept(asks); cn != nil {
 			return cn, nil
 		}
-		_ = cn.nc.Close() // it was dead already
 	}
-	if !r.AnswerBy.IsZero() {
-		within, cancel := context.WithDeadline(ctx, r.AnswerBy)
+	if !by.IsZero() {
+		within, cancel := context.WithDeadline(ctx, by)
 		defer cancel()
 		nc, err := c.cfg.Dial(within)
 		if err != nil && ctx.Err() == nil && within.Err() != nil {
@@ -152,64 +147,6 @@ func (c *Client) take(ctx context.Context, r *Request) (*conn, error) {
 	}
 	nc, err := c.cfg.Dial(ctx)
 	return newConn(c, nc), err
-}
-
-// pop takes the freshest idle connection, and closes them all when that is too
-// old. Nil: there is none.
-func (c *Client) pop() *conn {
-	c.mu.Lock()
-	last := len(c.idle) - 1
-	if last < 0 {
-		c.mu.Unlock()
-		return nil
-	}
-	fresh := c.idle[last]
-	c.idle[last] = idleConn{}
-	c.idle = c.idle[:last]
-	c.mu.Unlock()
-	if time.Since(fresh.since) < c.cfg.IdleTimeout {
-		return fresh.conn
-	}
-	_ = fresh.nc.Close()
-	c.Reap()
-	return nil
-}
-
-// put keeps a connection for the next exchange, in the place of the oldest
-// where there are enough.
-func (c *Client) put(cn *conn) {
-	var over *conn
-	c.mu.Lock()
-	if len(c.idle) >= c.cfg.Idle {
-		over = c.idle[0].conn
-		c.idle = append(c.idle[:0], c.idle[1:]...)
-	}
-	c.idle = append(c.idle, idleConn{cn, time.Now()})
-	c.mu.Unlock()
-	if over != nil {
-		_ = over.nc.Close()
-	}
-}
-
-// Reap closes the connections that were idle for too long.
-func (c *Client) Reap() { c.closeIdle(time.Now().Add(-c.cfg.IdleTimeout)) }
-
-// CloseIdle closes every idle connection.
-func (c *Client) CloseIdle() { c.closeIdle(time.Now()) }
-
-// closeIdle closes what has been idle since then or longer.
-func (c *Client) closeIdle(then time.Time) {
-	c.mu.Lock()
-	n := 0
-	for n < len(c.idle) && !c.idle[n].since.After(then) {
-		n++
-	}
-	old := append([]idleConn(nil), c.idle[:n]...)
-	c.idle = append(c.idle[:0], c.idle[n:]...)
-	c.mu.Unlock()
-	for _, cn := range old {
-		_ = cn.nc.Close()
-	}
 }
 
 // staleError says that a connection ended before a byte of the answer came.
@@ -222,21 +159,16 @@ func (e *staleError) Error() string { return "the server closed the connection: 
 func (e *staleError) Unwrap() error { return e.err }
 
 // again says whether an exchange that failed on a connection which had been
-// used before may be done again. Its body must be where it was.
-func again(r *Request, err error) bool {
+// used before may be done again. A body must be where it was: rewind sees to it.
+func again(err error, method string, body bool, rewind func() bool) bool {
 	stale, ok := errors.AsType[*staleError](err)
-	if !ok {
+	switch {
+	case !ok:
 		return false
+	case body:
+		return stale.sent == 0 && rewind()
 	}
-	if r.hasBody() {
-		rewind, can := r.Body.(io.Seeker)
-		if !can || stale.sent > 0 {
-			return false
-		}
-		_, err := rewind.Seek(0, io.SeekStart)
-		return err == nil
-	}
-	switch r.Method {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true
 	}

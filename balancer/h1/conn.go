@@ -22,17 +22,22 @@ var past = time.Unix(1, 0)
 
 // conn is a connection and the exchange that is on it.
 type conn struct {
-	client *Client
-	nc     net.Conn
-	used   bool // it has had an exchange before; owned by Do
-	looker looker
+	client    *Client
+	nc        net.Conn
+	exchanges int           // that there were on it, this one too; owned by Do
+	idleFor   time.Duration // it may be idle; see heed
+	looker    looker
 	// encrypted: nc speaks TLS.
 	encrypted bool
 
 	// What was read and not yet taken is buf[r:w]. Owned by who reads: Do, then
-	// the answer's body.
-	buf  []byte
-	r, w int
+	// the answer's body; so is all up to mu.
+	buf    []byte
+	r, w   int
+	places []place   // of the last head's fields, to be used again
+	raw    *Exchange // who is asked while nothing comes; nil: a deadline is set once
+	wakeAt time.Time // the read deadline that an Exchange left; zero: none
+	goneAt time.Time // its write deadline
 
 	mu      sync.Mutex
 	aborted bool  // the exchange is over, by its context; guarded by mu
@@ -44,7 +49,9 @@ type conn struct {
 // exchange sends r and reads the head of the answer. After an error the
 // connection is of no more use.
 func (cn *conn) exchange(ctx context.Context, r *Request) (*http.Response, error) {
+	cn.exchanges++
 	cn.aborted, cn.headed, cn.sending, cn.broken = false, false, false, nil // nobody else has it yet
+	cn.forget()
 	stop := context.AfterFunc(ctx, cn.abort)
 	res, err := cn.start(r)
 	if err != nil {
@@ -54,8 +61,7 @@ func (cn *conn) exchange(ctx context.Context, r *Request) (*http.Response, error
 		}
 		return nil, err
 	}
-	cn.finish(ctx, r, res, stop)
-	return res.Response, nil
+	return cn.finish(ctx, r, res, stop), nil
 }
 
 // abort has everything end that waits for the connection.
@@ -71,14 +77,24 @@ func (cn *conn) abort() {
 func (cn *conn) awaitHead(deadline time.Time, set func(time.Time) error) {
 	cn.mu.Lock()
 	defer cn.mu.Unlock()
+	cn.awaitHeadLocked(deadline, set)
+}
+
+func (cn *conn) awaitHeadLocked(deadline time.Time, set func(time.Time) error) {
 	if !cn.aborted && !cn.headed {
 		_ = set(deadline) // else the read fails
 	}
 }
 
+// answer is an answer whose head was read.
+type answer struct {
+	head
+	header http.Header
+}
+
 // start sends r, or begins to, and reads the head of the answer.
 func (cn *conn) start(r *Request) (*answer, error) {
-	whole := !r.hasBody() || r.inline() != nil
+	whole := r.Whole()
 	switch {
 	case !r.AnswerBy.IsZero():
 		cn.awaitHead(r.AnswerBy, cn.nc.SetDeadline)
@@ -95,11 +111,12 @@ func (cn *conn) start(r *Request) (*answer, error) {
 		defer close(proceed)
 	}
 	for early := 0; ; {
-		res, some, readErr := cn.readHead(r)
+		h, text, some, readErr := cn.readHead(r.Method)
 		if readErr != nil {
 			return nil, cn.failed(out, some || early > 0, cmp.Or(readErr, err))
 		}
-		if res.status == http.StatusSwitchingProtocols || res.status >= 200 {
+		res := &answer{h, h.header(text, nil)}
+		if h.final() {
 			return res, nil
 		}
 		if early++; early > maxEarly {
@@ -156,48 +173,45 @@ func (cn *conn) failed(sent int64, some bool, err error) error {
 	return &staleError{sent: sent, err: err}
 }
 
-// answer is a final answer whose head was read.
-type answer struct {
-	head
-	*http.Response
-}
-
-// readHead reads one head; some says whether a byte of it came.
-func (cn *conn) readHead(r *Request) (res *answer, some bool, err error) {
-	text, err := cn.readLines(maxHead)
-	some = cn.w > cn.r || text != ""
+// readHead reads one head, which is text until the next read; some says whether
+// a byte of it came.
+func (cn *conn) readHead(method string) (h head, text []byte, some bool, err error) {
+	text, err = cn.readLines(maxHead)
+	some = cn.w > cn.r || len(text) > 0
 	if err != nil {
-		return nil, some, err
+		return h, nil, some, err
 	}
-	h, err := parseHead(text)
-	if err != nil {
-		return nil, true, err
+	if h, err = scanHead(text, cn.places); err != nil {
+		return h, nil, true, err
 	}
-	if h.bodiless(r.Method) {
+	cn.places = h.fields
+	if h.bodiless(method) {
 		h.chunked = false
-		if h.status < 200 || h.status == http.StatusNoContent {
+		if h.lengthless() {
 			h.length = 0
-			delete(h.header, "Content-Length") // RFC 9110 §8.6
 		}
 	}
-	return &answer{head: h}, true, nil
+	return h, text, true, nil
 }
 
 // readLines reads up to an empty line, and takes it too. The lines come with
 // their ends, without the empty one.
-func (cn *conn) readLines(most int) (string, error) {
+func (cn *conn) readLines(most int) ([]byte, error) {
 	for seen := 0; ; {
 		if n, end := cn.emptyLine(seen); end > 0 {
-			text := string(cn.buf[cn.r : cn.r+n])
+			text := cn.buf[cn.r : cn.r+n]
 			cn.r += end
 			return text, nil
 		}
+		if p := cn.buf[cn.r:cn.w]; !bytes.HasPrefix(p, []byte("HTTP/"[:min(len(p), 5)])) {
+			return nil, fmt.Errorf("%w: it is no HTTP/1", ErrMalformed) // and may never be whole
+		}
 		seen = max(cn.w-cn.r-3, 0)
 		if cn.w-cn.r >= most {
-			return "", fmt.Errorf("%w: its head is longer than %d bytes", ErrMalformed, most)
+			return nil, fmt.Errorf("%w: its head is longer than %d bytes", ErrMalformed, most)
 		}
 		if err := cn.fill(most); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 }
@@ -245,7 +259,7 @@ func (cn *conn) fill(most int) error {
 		cn.w = copy(more, cn.buf[:cn.w])
 		cn.buf = more
 	}
-	n, err := cn.nc.Read(cn.buf[cn.w:])
+	n, err := cn.netRead(cn.buf[cn.w:])
 	cn.w += n
 	if n > 0 {
 		return nil
@@ -257,34 +271,27 @@ func (cn *conn) fill(most int) error {
 }
 
 // finish makes the response, whose body ends the exchange.
-func (cn *conn) finish(ctx context.Context, r *Request, res *answer, stop func() bool) {
+func (cn *conn) finish(ctx context.Context, r *Request, res *answer, stop func() bool) *http.Response {
 	cn.mu.Lock()
 	cn.headed = true
 	if !cn.aborted {
 		_ = cn.nc.SetDeadline(time.Time{}) // else the next read fails
 	}
 	cn.mu.Unlock()
-	b := &body{conn: cn, ctx: ctx, stop: stop, persists: res.persists(), left: res.length}
-	res.Response = &http.Response{
+	b := &body{conn: cn, ctx: ctx, stop: stop}
+	response := &http.Response{
 		StatusCode: res.status, Header: res.header, ContentLength: res.length,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: b,
 	}
-	switch {
-	case res.status == http.StatusSwitchingProtocols:
-		b.kind = tunnel
-	case res.bodiless(r.Method) || res.length == 0 && !res.chunked:
+	if b.begin(&res.head, r.Method); b.kind == none {
 		b.end()
-		res.Response.Body = http.NoBody
-	case res.chunked:
-		b.kind = chunked
-		b.left = 0
-		res.Response.Trailer = announced(res.header)
-		b.response = res.Response
-	case res.length > 0:
-		b.kind = sized
-	default:
-		b.kind = untilClose
+		response.Body = http.NoBody
 	}
+	if b.kind == chunked {
+		response.Trailer = Announced(res.header)
+		b.trailer = &response.Trailer
+	}
+	return response
 }
 
 // over ends the exchange: the connection is kept if its next answer can only
@@ -300,5 +307,6 @@ func (cn *conn) over(persists bool) {
 	if len(cn.buf) > readSize {
 		cn.buf = nil // it had a large head
 	}
+	cn.raw = nil
 	cn.client.put(cn)
 }

@@ -19,6 +19,9 @@
 //	res, err := c.Do(ctx, &h1.Request{Method: "GET", Target: "/a?b", Host: "web", Header: header})
 //	defer res.Body.Close()
 //	...
+//	err = c.Exchange(ctx, &h1.Raw{Method: "GET", Message: text, AnswerBy: then, Waiting: ask}, &x)
+//	...
+//	x.Close()
 //	c.Reap()      // now and then: closes what was idle for too long
 //	c.CloseIdle() // at the end
 //
@@ -31,11 +34,16 @@
 // body is read from the connection by whoever reads it. Time limits are
 // deadlines on the connection, not timers.
 //
+// Exchange does the same with bytes: the request is there as it is sent, with
+// its body (Request.AppendTo makes one), and an answer's fields are places in what
+// was read. Nothing is allocated for it. Its caller is asked about ten times a second whether to wait
+// on, which is how it ends before its time.
+//
 // The connection that was used last is taken first, and looked at before: one
 // that its server has closed, or on which something came that nobody asked
 // for, is thrown away. If it turns out to be stale all the same, the exchange
-// is done again on another connection, but only when nothing was sent of it,
-// or when its method is safe (RFC 9110 §9.2.1), it has no body, and nothing
+// is done again, once and on a new connection, but only when nothing was sent of
+// it, or when its method is safe (RFC 9110 §9.2.1), it has no body, and nothing
 // came back.
 //
 // Of an answer, these are errors: a status line, a field name or value that is
@@ -52,8 +60,10 @@
 // # Limits
 //
 // The head of an answer has 64 KiB, its trailers 8 KiB, a chunk's size line
-// 256 bytes. At most 16 informational answers come before a final one. Config.Idle connections are kept, for Config.IdleTimeout. How many
-// exchanges there are at once is for the caller to bound.
+// 256 bytes. At most 16 informational answers come before a final one.
+// Config.Idle connections are kept, for Config.IdleTimeout and Config.Requests
+// exchanges, or less where the server's Keep-Alive says so. How many exchanges
+// there are at once is for the caller to bound.
 //
 // # Testing
 //

@@ -40,6 +40,9 @@ func FuzzAnswer(f *testing.F) {
 			return canned{bytes.NewReader([]byte(in))}, nil
 		}})
 		res, body, err := read(t.Context(), c, get("GET"))
+		if raw, text, rawErr := readRaw(t.Context(), c, get("GET")); (err == nil) != (rawErr == nil) || err == nil && (raw.StatusCode != res.StatusCode || text != body) {
+			t.Fatalf("Do: %v %q %v, Exchange: %v %q %v", res, body, err, raw, text, rawErr)
+		}
 		if err != nil || res.StatusCode == 101 {
 			return
 		}

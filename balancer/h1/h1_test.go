@@ -148,20 +148,22 @@ func TestAnswers(t *testing.T) {
 		"bad trailer":      {in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx y\r\n\r\n", status: 200, err: ErrMalformed},
 		"endless trailer":  {in: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + strings.Repeat("y", maxTrailer) + "\r\n\r\n", status: 200, err: ErrMalformed},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c, s := newClient(t, says(a.in))
-				for range 2 {
-					res, body, err := read(t.Context(), c, get(cmp.Or(a.method, "GET")))
-					if !errors.Is(err, a.err) || body != a.body || res != nil && res.StatusCode != a.status || (res == nil) != (a.status == 0) {
-						t.Errorf("%v, body %q, error %v", res, body, err)
+		for by, read := range readers {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, s := newClient(t, says(a.in))
+					for range 2 {
+						res, body, err := read(t.Context(), c, get(cmp.Or(a.method, "GET")))
+						if !errors.Is(err, a.err) || body != a.body || res != nil && res.StatusCode != a.status || (res == nil) != (a.status == 0) {
+							t.Errorf("%v, body %q, error %v", res, body, err)
+						}
 					}
-				}
-				if kept := s.dials == 1; kept != a.kept {
-					t.Errorf("%d connections for two requests", s.dials)
-				}
+					if kept := s.dials == 1; kept != a.kept {
+						t.Errorf("%d connections for two requests", s.dials)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

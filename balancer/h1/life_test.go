@@ -29,29 +29,31 @@ func TestStale(t *testing.T) {
 		"POST, late":          {request: func() *Request { return get("POST") }, late: true},
 		"GET with body, late": {request: withBody, late: true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client, s := newClient(t, func(n int, conn net.Conn) {
-					for i := 0; readHead(conn) != ""; i++ {
-						if n == 1 && i == 1 {
-							return
+		for by, read := range readers {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client, s := newClient(t, func(n int, conn net.Conn) {
+						for i := 0; readHead(conn) != ""; i++ {
+							if n == 1 && i == 1 {
+								return
+							}
+							_, _ = io.WriteString(conn, ok)
+							if n == 1 && !c.late {
+								return
+							}
 						}
-						_, _ = io.WriteString(conn, ok)
-						if n == 1 && !c.late {
-							return
-						}
+					})
+					if _, _, err := read(t.Context(), client, get("GET")); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					_, body, err := read(t.Context(), client, c.request())
+					if (err == nil && body == "x") != c.tried || s.dials != map[bool]int{true: 2, false: 1}[c.tried] {
+						t.Errorf("%q, %v after %d dials", body, err, s.dials)
 					}
 				})
-				if _, _, err := read(t.Context(), client, get("GET")); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
-				_, body, err := read(t.Context(), client, c.request())
-				if (err == nil && body == "x") != c.tried || s.dials != map[bool]int{true: 2, false: 1}[c.tried] {
-					t.Errorf("%q, %v after %d dials", body, err, s.dials)
-				}
 			})
-		})
+		}
 	}
 }
 
@@ -66,8 +68,11 @@ func withBody() *Request {
 func TestFreshConnectionIsNotTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := newClient(t, func(_ int, c net.Conn) { readHead(c) })
-		if _, _, err := read(t.Context(), c, get("GET")); err == nil || s.dials != 1 {
-			t.Errorf("%v after %d dials", err, s.dials)
+		for by, read := range readers {
+			if _, _, err := read(t.Context(), c, get("GET")); err == nil || s.dials != 1 {
+				t.Errorf("%s: %v after %d dials", by, err, s.dials)
+			}
+			s.dials = 0
 		}
 	})
 }

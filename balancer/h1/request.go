@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,6 +30,34 @@ func (r *Request) inline() *bytes.Reader {
 		return whole
 	}
 	return nil
+}
+
+// Whole says whether the request goes in one write: AppendTo can be used.
+func (r *Request) Whole() bool { return !r.hasBody() || r.inline() != nil }
+
+// AppendTo appends a whole request as it is sent, for Raw.Message; its Body is
+// read then. The error is ErrInvalid.
+func (r *Request) AppendTo(b []byte) ([]byte, error) {
+	if err := r.check(); err != nil {
+		return b, err
+	}
+	b = r.appendHead(b)
+	if body := r.inline(); body != nil {
+		n := body.Len()
+		b = append(b, make([]byte, n)...)
+		_, _ = body.Read(b[len(b)-n:]) // it is memory
+	}
+	return b, nil
+}
+
+// rewind has the body be read from its start again; false: it cannot be.
+func (r *Request) rewind() bool {
+	body, can := r.Body.(io.Seeker)
+	if !can {
+		return false
+	}
+	_, err := body.Seek(0, io.SeekStart)
+	return err == nil
 }
 
 // expects says whether the body waits until the server wants it.
@@ -89,23 +118,31 @@ func (r *Request) appendHead(b []byte) []byte {
 	b = append(b, r.Host...)
 	b = append(b, "\r\n"...)
 	b = appendFields(b, r.Header)
-	switch {
-	case !r.hasBody():
-		if !bare[r.Method] {
-			b = append(b, "Content-Length: 0\r\n"...)
-		}
-	case r.Length > 0:
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, r.Length, 10)
-		b = append(b, "\r\n"...)
-	default:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	if !r.hasBody() {
+		return append(AppendLength(b, r.Method, 0), "\r\n"...)
+	}
+	b = AppendLength(b, r.Method, r.Length)
+	if r.Length < 0 {
 		for name := range r.Trailer {
 			b = append(b, "Trailer: "...)
 			b = append(b, name...)
 			b = append(b, "\r\n"...)
 		}
 	}
+	return append(b, "\r\n"...)
+}
+
+// AppendLength appends the field that says how long the body of a request is:
+// none where its method and a length of 0 leave no doubt; -1: not known.
+func AppendLength(b []byte, method string, length int64) []byte {
+	switch {
+	case length < 0:
+		return append(b, "Transfer-Encoding: chunked\r\n"...)
+	case length == 0 && bare[method]:
+		return b
+	}
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, length, 10)
 	return append(b, "\r\n"...)
 }
 
@@ -135,16 +172,16 @@ var tokens, values = func() (t, v [256]bool) {
 	return t, v
 }()
 
-func isToken(s string) bool {
+func isToken[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if !tokens[s[i]] {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }
 
-func fieldValue(s string) bool {
+func fieldValue[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if !values[s[i]] {
 			return false

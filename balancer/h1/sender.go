@@ -58,17 +58,22 @@ func (cn *conn) wanted(r *Request, proceed <-chan bool) bool {
 	}
 }
 
-// sent notes how the sending ended.
+// sent notes how the sending ended. Once sending is false the connection may be
+// another exchange's, and is not touched any more.
 func (cn *conn) sent(r *Request, err error) {
 	cn.mu.Lock()
-	cn.sending, cn.broken = false, err
+	cn.broken = err
 	cn.mu.Unlock()
 	if errors.Is(err, errBody) {
 		_ = cn.nc.Close() // or the server would wait for the rest
 	}
+	deadline := time.Now().Add(cn.client.cfg.HeadTimeout)
+	cn.mu.Lock()
+	defer cn.mu.Unlock()
 	if r.AnswerBy.IsZero() {
-		cn.awaitHead(time.Now().Add(cn.client.cfg.HeadTimeout), cn.nc.SetReadDeadline)
+		cn.awaitHeadLocked(deadline, cn.nc.SetReadDeadline)
 	}
+	cn.sending = false
 }
 
 // copyBody writes the body as it is read.

@@ -20,17 +20,20 @@ func newConn(c *Client, nc net.Conn) *conn {
 }
 
 // sound says whether an idle connection can be used: its server has not closed
-// it, and nothing came that nobody asked for. TLS has words of its own, which
-// may come at any time.
+// it, and nothing came that nobody asked for. Over TLS that is the server's
+// goodbye, nearly always, which comes before the end of the connection does.
 func (cn *conn) sound() bool {
 	if cn.r < cn.w {
 		return false
+	}
+	if !cn.wakeAt.IsZero() {
+		cn.wake(time.Now()) // or it could not be looked into
 	}
 	closed, spoken, known := cn.looker.peek()
 	if !known {
 		return cn.probe()
 	}
-	return !closed && (!spoken || cn.encrypted)
+	return !closed && !spoken
 }
 
 // probe is for connections that cannot be looked into: those of tests, mostly.
@@ -44,5 +47,6 @@ func (cn *conn) probe() bool {
 	}
 	var b [1]byte
 	n, err := cn.nc.Read(b[:])
+	cn.wakeAt = time.Time{}
 	return n == 0 && isTimeout(err) && cn.nc.SetReadDeadline(time.Time{}) == nil
 }

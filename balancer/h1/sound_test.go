@@ -3,7 +3,12 @@
 package h1
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -44,4 +49,115 @@ func TestPeek(t *testing.T) {
 	}
 	_ = far.Close()
 	until("the end is not seen", func() bool { return !cn.sound() })
+}
+
+// TestAskTooLate: a request whose time is over costs no connection.
+func TestAskTooLate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")(0, conn)
+		}
+	}()
+	c := New(Config{Dial: func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	}})
+	defer c.CloseIdle()
+	var open []*http.Response
+	for range 5 {
+		res, err := c.Do(t.Context(), get("GET"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, res)
+	}
+	for _, res := range open {
+		_, _ = io.ReadAll(res.Body)
+		_ = res.Body.Close()
+	}
+	r := get("GET")
+	r.AnswerBy = time.Now().Add(-time.Second)
+	if _, err := c.Do(t.Context(), r); !errors.Is(err, ErrTimeout) {
+		t.Errorf("Do: %v", err)
+	}
+	raw := rawOf(get("GET"))
+	raw.AnswerBy = r.AnswerBy
+	if err := c.Exchange(t.Context(), raw, new(Exchange)); !errors.Is(err, ErrTimeout) {
+		t.Errorf("Exchange: %v", err)
+	}
+	if len(c.idle) != 3 {
+		t.Errorf("%d connections are left of 5, want 3", len(c.idle))
+	}
+}
+
+// TestAsk: on a real socket that has been used, the look, the request and the
+// answer are one wait; what is not sound is found out before anything is sent.
+func TestAsk(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+	heads := make(chan string, 20)
+	go func() {
+		for n := 1; ; n++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for i := 1; ; i++ {
+					head := readHead(conn)
+					if head == "" {
+						return
+					}
+					heads <- head
+					if i == 3 { // and its answer is late
+						time.Sleep(2 * lookEvery)
+					}
+					_, _ = io.WriteString(conn, ok)
+					switch {
+					case i == 3 && n == 1:
+						time.Sleep(10 * time.Millisecond)
+						_, _ = io.WriteString(conn, ok) // nobody asked for it
+					case i == 3 && n == 2:
+						return
+					}
+				}
+			}()
+		}
+	}()
+	dials := 0
+	c := New(Config{Dial: func(ctx context.Context) (net.Conn, error) {
+		dials++
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+		if err == nil {
+			err = nc.(*net.TCPConn).SetWriteBuffer(4 << 10) // what is large goes in pieces
+		}
+		return nc, err
+	}})
+	defer c.CloseIdle()
+	for i := range 8 {
+		r := get("POST") // it may not be sent twice
+		if i%2 == 1 {
+			r.Header = http.Header{"X": {strings.Repeat("x", 50_000)}}
+		}
+		if res, body, err := readRaw(t.Context(), c, r); err != nil || res.StatusCode != 200 || body != "x" {
+			t.Fatalf("%d: %v, %q, %v", i, res, body, err)
+		}
+		time.Sleep(50 * time.Millisecond) // so that what nobody asked for is there
+	}
+	if dials != 3 || len(heads) != 8 {
+		t.Errorf("%d connections and %d requests, want 3 and 8", dials, len(heads))
+	}
 }

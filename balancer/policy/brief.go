@@ -52,12 +52,15 @@ func (b *brief) hopeless(left time.Duration, crowd bool) bool {
 	if crowd {
 		return left < b.tenth
 	}
-	if left >= min(b.least[0], b.least[1]) {
+	if !b.late(left) {
 		return false
 	}
 	b.hasty++
 	return b.hasty%tryEvery != 0
 }
+
+// late reports whether none was done in that time lately.
+func (b *brief) late(left time.Duration) bool { return left < min(b.least[0], b.least[1]) }
 
 // learn notes how long the web server took: weight .05.
 func (c *Core) learn(took time.Duration) {

@@ -9,6 +9,7 @@ type callHistory struct {
 	failed  uint32 // a bit a call, the last the lowest
 	count   int
 	good    int // in a row
+	most    int // that may fail, and one more; below 0: any
 	ejected bool
 }
 
@@ -30,13 +31,13 @@ func (h *callHistory) note(ok bool) {
 	h.count = min(h.count+1, callsSeen)
 }
 
-// sick reports whether half of the last calls failed and it has not recovered
+// sick reports whether too many of the last calls failed and it has not recovered
 // since.
 func (h *callHistory) sick() bool {
 	switch {
 	case h.ejected && h.good >= goodCalls:
-		*h = callHistory{}
-	case h.count == callsSeen && bits.OnesCount32(h.failed) >= callsSeen/2:
+		*h = callHistory{most: h.most}
+	case h.most > 0 && h.count == callsSeen && bits.OnesCount32(h.failed) >= h.most:
 		h.ejected = true
 	}
 	return h.ejected

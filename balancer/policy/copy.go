@@ -146,7 +146,7 @@ func (c *Core) NoAnswer(now time.Duration, r *Request, from Peer, begun bool, ou
 	}
 	c.peers.fail(now, from)
 	c.done(r, from)
-	return c.without(now, r, from, begun, out)
+	return c.dispatch(now, c.without(now, r, from, begun, out))
 }
 
 // without is what becomes of r when its copy at a peer is no more: nothing,

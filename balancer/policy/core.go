@@ -38,6 +38,9 @@ type Config struct {
 	// Silence is how long a peer that has a request may say nothing of it, and
 	// at least 4 round trips. Zero: 50 ms.
 	Silence time.Duration
+	// Failures is how many of the last 20 requests at the web server must fail
+	// until it is left alone, 20 at most. Zero: 10. Below 0: it never is.
+	Failures int
 	// PerPeer is how many requests of this node a peer has at once at most,
 	// however well it answers. Zero: 4,096.
 	PerPeer int
@@ -64,6 +67,8 @@ func (cfg Config) Check() error {
 		return errors.New("the hard limit is what is learned, and cannot be given as well")
 	case cfg.Silence < 0 || cfg.PerPeer < 0 || cfg.Queue < 0 || cfg.QueueBytes < 0 || cfg.ShedAge < 0 || cfg.Timeout < 0 || cfg.Service < 0 || cfg.MessageCost < 0:
 		return errors.New("a limit is below 0")
+	case cfg.Failures > callsSeen:
+		return errors.New("more failures than requests that are looked at")
 	case cfg.Mode > Speculative:
 		return errors.New("there is no such mode")
 	case cfg.Mode == Hedge && cfg.Copies.Cancel == OnStart:
@@ -120,6 +125,7 @@ func NewCore(cfg Config) *Core {
 	setDefault(&cfg.Silence, 50*time.Millisecond)
 	setDefault(&cfg.PerPeer, maxGuests)
 	setDefault(&cfg.Queue, 1024)
+	setDefault(&cfg.Failures, callsSeen/2)
 	setDefault(&cfg.QueueBytes, 64<<20)
 	setDefault(&cfg.ShedAge, 500*time.Millisecond)
 	setDefault(&cfg.Timeout, 5*time.Second)
@@ -133,6 +139,7 @@ func NewCore(cfg Config) *Core {
 		queue:    newRanks(waits), bound: newRanks(lasts), shadows: newRanks(offers), timers: ageHeap{by: dues},
 		own: make(map[uint64]*Request), guests: make(map[guestName]*Request),
 	}
+	c.calls.most = cfg.Failures
 	if cfg.MaxPlaces > 0 {
 		c.limit = newLimit(cfg.Places, cfg.MaxPlaces)
 	}
@@ -212,7 +219,10 @@ func (c *Core) dispatch(now time.Duration, out []Effect) []Effect {
 		case shadow != nil && (real == nil || shadow.before(real)):
 			out = c.seize(now, shadow, out)
 		case real == nil || real.notBefore > now:
-			return c.dispatchBound(now, out)
+			out = c.dispatchBound(now, out)
+			if c.queue.first() == real { // who may not start yet was not one of those
+				return out
+			}
 		default:
 			out = c.begin(now, real, out)
 		}

@@ -81,6 +81,12 @@ func (c *Core) message(kind Kind, now time.Duration, r *Request) Message {
 // the message goes out; what it appends is to be done after. peers is not kept.
 func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out []Effect) []Effect {
 	c.countSent(now, m, len(peers))
+	return c.dispatch(now, c.sent(now, r, m, peers, out))
+}
+
+// sent is what follows from who was picked. Who leaves the queue for it may have
+// held up those behind.
+func (c *Core) sent(now time.Duration, r *Request, m Message, peers []Peer, out []Effect) []Effect {
 	if c.own[m.ID] != r || r.over || r.epoch != m.Epoch || m.Kind == Offer && r.phase != queued ||
 		m.Tied && r.phase == running {
 		// It was begun meanwhile, or its client is gone.
@@ -109,7 +115,7 @@ func (c *Core) Sent(now time.Duration, r *Request, m Message, peers []Peer, out 
 		r.notBefore = 0
 		c.bind(r)
 	}
-	return c.dispatch(now, c.unwanted(now, r, out))
+	return c.unwanted(now, r, out)
 }
 
 // countSent counts what goes to n peers.

@@ -65,7 +65,12 @@ func newRig(names []Peer, cfg Config) *rig {
 func (g *rig) arrive(p Peer, c *call) {
 	c.owner, c.wanted, c.Data = p, true, c
 	g.calls = append(g.calls, c)
-	g.do(p, g.cores[p].Arrive(g.now, &c.Request, nil))
+	atOnce := g.cores[p].AtOnce(&c.Request)
+	out := g.cores[p].Arrive(g.now, &c.Request, nil)
+	if begun := len(out) == 1 && out[0].Do == DoStart && out[0].Request == &c.Request; atOnce && !begun {
+		panic(fmt.Sprintf("a request that was to begin at once: %+v", out))
+	}
+	g.do(p, out)
 }
 
 // do does what a core says, as a driver does.

@@ -25,3 +25,6 @@ func (s State) Capacity() int {
 func (c *Core) State() State {
 	return State{Running: c.running, Queued: c.queue.len(), Soft: c.cfg.Places, Down: c.down, Draining: c.draining, Overflow: c.raised, Sick: c.sick}
 }
+
+// Sick is that of State.
+func (c *Core) Sick() bool { return c.sick }

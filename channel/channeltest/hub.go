@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"kecho/channel"
 )
@@ -18,7 +17,7 @@ var ErrDown = errors.New("the hub took the pair down")
 var ErrLeft = errors.New("the peer left the hub")
 
 // Hub links every pair of nodes that serve on it, in memory. A node that
-// breaks the protocol loses its links to who noticed; they stay down until Up.
+// breaks the protocol loses its link to who noticed, and has another at once.
 type Hub struct {
 	mu    sync.Mutex
 	ports map[channel.NodeID]*port // who serves; guarded by mu
@@ -66,13 +65,23 @@ func (h *Hub) cut(ab pair, cause error) {
 	h.closeLocked(ab, cause)
 }
 
+// renew ends the link between a and b and makes another, if both serve.
+func (h *Hub) renew(ab pair, cause error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closeLocked(ab, cause)
+	if p, q := h.ports[ab[0]], h.ports[ab[1]]; p != nil && q != nil {
+		h.connectLocked(p, q)
+	}
+}
+
 func (h *Hub) closeLocked(ab pair, cause error) {
 	c := h.last[ab]
 	if c == nil {
 		return
 	}
 	for _, p := range c.pipes {
-		p.close(cause)
+		p.close(cause, true)
 		delete(p.to.in, p.from)
 	}
 }
@@ -146,13 +155,20 @@ func (p *port) leave() {
 	p.hub.mu.Lock()
 	defer p.hub.mu.Unlock()
 	delete(p.hub.ports, p.id)
-	for other := range p.in {
-		p.hub.closeLocked(pairOf(p.id, other), ErrLeft)
+	for other, in := range p.in {
+		out := p.hub.last[pairOf(p.id, other)].towards(other)
+		out.close(ErrLeft, false) // what was sent before still arrives
+		in.close(ErrLeft, true)
+		delete(out.to.in, p.id)
+		delete(p.in, other)
 	}
 }
 
 // Send implements channel.Links.
-func (p *port) Send(ctx context.Context, to channel.NodeID, prio channel.Priority, due time.Time, frame []byte) error {
+func (p *port) Send(ctx context.Context, to channel.NodeID, how channel.Handling, frame []byte) error {
+	if len(frame) > channel.MaxFrame {
+		return fmt.Errorf("send %d bytes to %v: %w: the limit is %d", len(frame), to, channel.ErrTooLarge, channel.MaxFrame)
+	}
 	var out *pipe
 	p.hub.mu.Lock()
 	if other := p.hub.ports[to]; other != nil {
@@ -162,5 +178,5 @@ func (p *port) Send(ctx context.Context, to channel.NodeID, prio channel.Priorit
 	if out == nil {
 		return fmt.Errorf("send to %v: %w", to, channel.ErrNoLink)
 	}
-	return out.put(ctx, prio, waiting{bytes.Clone(frame), due})
+	return out.put(ctx, waiting{bytes.Clone(frame), how})
 }

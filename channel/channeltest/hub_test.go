@@ -52,13 +52,13 @@ func TestHubFullQueue(t *testing.T) {
 		var err error
 		for err == nil {
 			sent++
-			err = a.Send(ctx, 2, channel.Normal, time.Time{}, fmt.Append(nil, sent))
+			err = a.Send(ctx, 2, channel.Handling{Priority: channel.Normal}, fmt.Append(nil, sent))
 			synctest.Wait()
 		}
 		if !errors.Is(err, channel.ErrQueueFull) || sent < 1024 {
 			t.Errorf("frame %d: %v, want ErrQueueFull after 1,024", sent, err)
 		}
-		if err := a.Send(ctx, 3, channel.Normal, time.Time{}, nil); !errors.Is(err, channel.ErrNoLink) {
+		if err := a.Send(ctx, 3, channel.Handling{Priority: channel.Normal}, nil); !errors.Is(err, channel.ErrNoLink) {
 			t.Errorf("to nobody: %v, want ErrNoLink", err)
 		}
 		close(s.release)
@@ -85,7 +85,7 @@ func TestHubBulkWaits(t *testing.T) {
 		sent := 0
 		wg.Go(func() {
 			for range frames {
-				if err := a.Send(ctx, 2, channel.Bulk, time.Time{}, nil); err != nil {
+				if err := a.Send(ctx, 2, channel.Handling{Priority: channel.Bulk}, nil); err != nil {
 					t.Error(err)
 					return
 				}
@@ -121,7 +121,7 @@ type stuck struct {
 
 func (s *stuck) LinkUp(channel.NodeID) {}
 
-func (s *stuck) Receive(_ channel.NodeID, frame []byte) error {
+func (s *stuck) Receive(_ channel.NodeID, _ time.Time, frame []byte, _ bool) error {
 	if s.release != nil {
 		<-s.release
 	}

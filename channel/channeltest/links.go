@@ -49,6 +49,8 @@ func TestLinks(t *testing.T, run func(*testing.T, func(*testing.T)), make MakeLi
 		{"knows whom it has no link to", linksNone},
 		{"refuses at once when a queue is full", linksFull},
 		{"lets bulk wait for room", linksPressure},
+		{"has room for one share while others flood", linksShares},
+		{"lets no share wait for another", linksSharesWait},
 		{"lets urgent frames overtake", linksOvertake},
 		{"drops what is late", linksLate},
 		{"ends a wait when the link ends", linksDownWhileWaiting},
@@ -79,7 +81,7 @@ func linksSizes(t *testing.T, make MakeLinks) {
 			t.Errorf("frame %d has %d bytes, or others, want %d", i, len(got), len(want))
 		}
 	}
-	err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, time.Time{}, bytes.Repeat([]byte{0}, channel.MaxFrame+1))
+	err := w.Links[0].Send(t.Context(), w.ids(1), channel.Handling{Priority: channel.Normal}, bytes.Repeat([]byte{0}, channel.MaxFrame+1))
 	if !errors.Is(err, channel.ErrTooLarge) {
 		t.Errorf("one byte more than MaxFrame: %v, want ErrTooLarge", err)
 	}
@@ -142,7 +144,7 @@ func linksNone(t *testing.T, make MakeLinks) {
 	w.link(0, 1)
 	for _, to := range []channel.NodeID{w.ids(2), w.ids(0), 12345} {
 		for _, p := range priorities {
-			if err := w.Links[0].Send(t.Context(), to, p, time.Time{}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
+			if err := w.Links[0].Send(t.Context(), to, channel.Handling{Priority: p}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
 				t.Errorf("send %v to node %v: %v, want ErrNoLink", p, to, err)
 			}
 		}
@@ -157,7 +159,7 @@ func linksFull(t *testing.T, make MakeLinks) {
 	sent := map[channel.Priority]int{}
 	for _, p := range []channel.Priority{channel.Normal, channel.Urgent} {
 		for ; ; sent[p]++ {
-			err := w.Links[0].Send(t.Context(), w.ids(1), p, time.Time{}, numbered(p, sent[p], 30<<10))
+			err := w.Links[0].Send(t.Context(), w.ids(1), channel.Handling{Priority: p}, numbered(p, sent[p], 30<<10))
 			if errors.Is(err, channel.ErrQueueFull) {
 				break
 			}
@@ -226,7 +228,7 @@ func linksLate(t *testing.T, make MakeLinks) {
 	}
 	for i := range 6 {
 		due := time.Now().Add([]time.Duration{time.Millisecond, time.Hour}[i%2])
-		if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, due, numbered(channel.Normal, before+i/2, 100)); err != nil {
+		if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Handling{Priority: channel.Normal, Due: due}, numbered(channel.Normal, before+i/2, 100)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,7 +282,7 @@ func linksMute(t *testing.T, make MakeLinks) {
 	w.Stall(0, 1)
 	w.ends[0].awaitDown(w.ids(1), 1)
 	w.ends[1].awaitDown(w.ids(0), 1)
-	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, time.Time{}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
+	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Handling{Priority: channel.Normal}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
 		t.Errorf("send to a node that is mute: %v, want ErrNoLink", err)
 	}
 	w.Heal()
@@ -326,15 +328,15 @@ func linksEnd(t *testing.T, make MakeLinks) {
 		}
 	}
 	inOrder(t, w.ends[1].await(w.ids(0), n))
-	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Normal, time.Time{}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
+	if err := w.Links[0].Send(t.Context(), w.ids(1), channel.Handling{Priority: channel.Normal}, []byte("x")); !errors.Is(err, channel.ErrNoLink) {
 		t.Errorf("send after the end: %v, want ErrNoLink", err)
 	}
 }
 
 func linksMany(t *testing.T, make MakeLinks) {
-	n := 200
+	n := 1000
 	if raceIsOn { // a handshake with keys takes ten times as long
-		n = 20
+		n = 100
 	}
 	w := startLinks(t, make, n+1, 0)
 	for i := 1; i <= n; i++ {

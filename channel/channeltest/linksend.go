@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +23,9 @@ type linksWorld struct {
 func startLinks(t *testing.T, make MakeLinks, n int, deadAfter time.Duration) *linksWorld {
 	t.Helper()
 	w := &linksWorld{LinksNet: make(t, n, deadAfter), t: t}
+	calls := new(atomic.Int64)
 	for i := range n {
-		end := &linkEnd{t: t, self: w.IDs[i], peers: map[channel.NodeID]*linkPeer{}}
+		end := &linkEnd{t: t, self: w.IDs[i], calls: calls, peers: map[channel.NodeID]*linkPeer{}}
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -60,7 +62,7 @@ func (w *linksWorld) link(a, b int) {
 func (w *linksWorld) send(from, to int, p channel.Priority, frame []byte) {
 	w.t.Helper()
 	for began := time.Now(); ; {
-		err := w.Links[from].Send(w.t.Context(), w.ids(to), p, time.Time{}, frame)
+		err := w.Links[from].Send(w.t.Context(), w.ids(to), channel.Handling{Priority: p}, frame)
 		if err == nil {
 			return
 		}
@@ -80,7 +82,7 @@ func (w *linksWorld) bulk(ctx context.Context, n int) <-chan error {
 	w.t.Cleanup(wg.Wait)
 	wg.Go(func() {
 		for i := range n {
-			results <- w.Links[0].Send(ctx, w.ids(1), channel.Bulk, time.Time{}, numbered(channel.Bulk, i, 30<<10))
+			results <- w.Links[0].Send(ctx, w.ids(1), channel.Handling{Priority: channel.Bulk}, numbered(channel.Bulk, i, 30<<10))
 		}
 	})
 	return results
@@ -109,16 +111,18 @@ func (w *linksWorld) waiting(ctx context.Context, taken <-chan error) <-chan err
 	var wg sync.WaitGroup
 	w.t.Cleanup(wg.Wait)
 	wg.Go(func() {
-		late <- w.Links[0].Send(ctx, w.ids(1), channel.Bulk, time.Time{}, numbered(channel.Urgent, -1, 30<<10))
+		late <- w.Links[0].Send(ctx, w.ids(1), channel.Handling{Priority: channel.Bulk}, numbered(channel.Urgent, -1, 30<<10))
 	})
+	time.Sleep(10 * time.Millisecond) // it waits by then
 	return late
 }
 
 // linkEnd is the receiver of one node. It checks that for each peer the calls
 // come one after the other and in order, and keeps what it is given.
 type linkEnd struct {
-	t    *testing.T
-	self channel.NodeID
+	t     *testing.T
+	self  channel.NodeID
+	calls *atomic.Int64 // of all ends of the test
 
 	mu     sync.Mutex
 	peers  map[channel.NodeID]*linkPeer
@@ -130,6 +134,7 @@ type linkEnd struct {
 type linkPeer struct {
 	up     bool
 	inside bool // a call has not returned yet
+	more   bool // the last frame was not to be the last
 	ups    int
 	downs  int
 	cause  error // the last
@@ -152,7 +157,10 @@ func (e *linkEnd) LinkDown(peer channel.NodeID, cause error) {
 	defer e.leave(p)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p.up = false
+	if p.more {
+		e.t.Errorf("node %v: LinkDown of %v instead of a frame that was read", e.self, peer)
+	}
+	p.up, p.more = false, false
 	p.downs++
 	p.cause = cause
 	if cause == nil {
@@ -160,11 +168,15 @@ func (e *linkEnd) LinkDown(peer channel.NodeID, cause error) {
 	}
 }
 
-func (e *linkEnd) Receive(peer channel.NodeID, frame []byte) error {
+func (e *linkEnd) Receive(peer channel.NodeID, heard time.Time, frame []byte, more bool) error {
 	p := e.enter(peer, "Receive", true)
 	defer e.leave(p)
+	if age := time.Since(heard); age < 0 || age > time.Hour {
+		e.t.Errorf("node %v: a frame that was heard %v ago", e.self, age)
+	}
 	e.mu.Lock()
 	gate := e.gate
+	p.more = more && string(frame) != nonsense
 	e.mu.Unlock()
 	if gate != nil {
 		<-gate
@@ -196,6 +208,7 @@ func (e *linkEnd) leave(p *linkPeer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p.inside = false
+	e.calls.Add(1)
 	if e.change != nil {
 		close(e.change)
 		e.change = nil
@@ -257,10 +270,11 @@ func (e *linkEnd) counts(peer channel.NodeID) (ups, downs int) {
 	return p.ups, p.downs
 }
 
-// until waits for what was told of peer to be as it should.
+// until waits for what was told of peer to be as it should, as long as any end
+// is told of anything: a busy machine is slow with a thousand links.
 func (e *linkEnd) until(peer channel.NodeID, done func(*linkPeer) bool) {
 	e.t.Helper()
-	timeout := time.After(3 * patience)
+	timeout, calls := time.After(3*patience), e.calls.Load()
 	for {
 		e.mu.Lock()
 		p := e.peerLocked(peer)
@@ -276,6 +290,10 @@ func (e *linkEnd) until(peer channel.NodeID, done func(*linkPeer) bool) {
 		select {
 		case <-change:
 		case <-timeout:
+			if now := e.calls.Load(); now != calls {
+				timeout, calls = time.After(3*patience), now
+				continue
+			}
 			e.t.Fatalf("node %v waits in vain for %v: %d times up, %d times down (%v), %d frames", e.self, peer, have.ups, have.downs, have.cause, len(have.frames))
 		}
 	}

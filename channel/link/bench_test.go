@@ -156,7 +156,7 @@ func linkPair(tb testing.TB) (send func([]byte), got <-chan struct{}, echo func(
 	to := tn.peers[1].ID
 	send = func(frame []byte) {
 		for {
-			err := a.Send(ctx, to, channel.Bulk, time.Time{}, frame)
+			err := a.Send(ctx, to, channel.Handling{Priority: channel.Bulk}, frame)
 			if err == nil {
 				return
 			}
@@ -177,10 +177,10 @@ type bench struct {
 
 func (r *bench) LinkUp(channel.NodeID)          { r.up <- struct{}{} }
 func (r *bench) LinkDown(channel.NodeID, error) {}
-func (r *bench) Receive(peer channel.NodeID, frame []byte) error {
+func (r *bench) Receive(peer channel.NodeID, _ time.Time, frame []byte, _ bool) error {
 	if !r.echo {
 		r.arrived <- struct{}{}
 		return nil
 	}
-	return r.pool.Send(context.Background(), peer, channel.Urgent, time.Time{}, frame)
+	return r.pool.Send(context.Background(), peer, channel.Handling{Priority: channel.Urgent}, frame)
 }

@@ -31,6 +31,9 @@ type Config struct {
 	// certificate must have the peer's name as a DNS name or common name.
 	// Nil: plain connections, good for loopback and trusted networks.
 	TLS *tls.Config
+	// Changed, unless it is nil, is told of every link that came up and every one
+	// that went down, those of one peer in their order. It must not block.
+	Changed func(Change)
 	// Logger is told of links that come and go and of peers that are refused.
 	// Nil: nobody.
 	Logger *slog.Logger
@@ -42,8 +45,8 @@ type Config struct {
 	RedialMin    time.Duration // upper bound of the first random wait before another dial. Zero: 50 ms
 	RedialMax    time.Duration // upper bound of any such wait. Zero: 5 s
 	FlushTimeout time.Duration // for what is queued when Serve's context ends. Zero: 500 ms
-	QueueFrames  int           // per link and priority. Zero: 1,024
-	QueueBytes   int           // per link and priority. Zero: 4 MiB
+	QueueFrames  int           // per link and priority; one share has two thirds at most. Zero: 1,536
+	QueueBytes   int           // the same. Zero: 6 MiB
 }
 
 // Peer is another node, as the registry tells it.
@@ -51,6 +54,13 @@ type Peer struct {
 	ID   channel.NodeID
 	Name string
 	Addr string // what Config.Dial understands: "host:port" for TCP
+}
+
+// Change is that the link to a peer came up, or went down.
+type Change struct {
+	Peer  channel.NodeID
+	Name  string
+	Cause error // why it is down; nil: it is up
 }
 
 // filled is c with its defaults, or what is wrong with it.
@@ -63,6 +73,9 @@ func (c Config) filled() (Config, error) {
 		c.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)
 		}
+	}
+	if c.Changed == nil {
+		c.Changed = func(Change) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -81,10 +94,10 @@ func (c Config) filled() (Config, error) {
 		}
 	}
 	if c.QueueFrames == 0 {
-		c.QueueFrames = 1024
+		c.QueueFrames = 1536
 	}
 	if c.QueueBytes == 0 {
-		c.QueueBytes = 4 << 20
+		c.QueueBytes = 6 << 20
 	}
 	if c.DeadAfter < 2*c.PingInterval {
 		return c, fmt.Errorf("link configuration: DeadAfter %v is less than two PingIntervals of %v: one late ping would end a link", c.DeadAfter, c.PingInterval)

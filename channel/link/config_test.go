@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kecho/channel/channeltest"
 )
 
 func TestConfigErrors(t *testing.T) {
-	a := newAuthority(t)
-	secure := a.config(t, "web0")
+	a := channeltest.NewAuthority(t)
+	secure := a.Keys(t, "web0")
 	for what, c := range map[string]struct {
 		change func(*Config)
 		want   string
@@ -24,7 +26,7 @@ func TestConfigErrors(t *testing.T) {
 		"impatient":      {func(c *Config) { c.DeadAfter = time.Second }, "DeadAfter 1s is less than two PingIntervals of 1s"},
 		"TLS of anybody": {func(c *Config) { c.TLS = &tls.Config{Certificates: secure.Certificates} }, "TLS has no RootCAs"},
 		"TLS of nobody":  {func(c *Config) { c.TLS = &tls.Config{RootCAs: secure.RootCAs} }, "TLS has no certificate"},
-		"TLS of someone": {func(c *Config) { c.TLS = a.config(t, "web3") }, `this node is called "web0", but its certificate is for web3`},
+		"TLS of someone": {func(c *Config) { c.TLS = a.Keys(t, "web3") }, `this node is called "web0", but its certificate is for web3`},
 		"an empty TLS chain": {func(c *Config) {
 			c.TLS = &tls.Config{RootCAs: secure.RootCAs, Certificates: make([]tls.Certificate, 1)}
 		}, "TLS has no certificate"},
@@ -48,7 +50,7 @@ func TestConfigDefaults(t *testing.T) {
 	c := p.cfg
 	if c.DialTimeout != time.Second || c.HelloTimeout != 2*time.Second || c.PingInterval != time.Second ||
 		c.DeadAfter != 3*time.Second || c.RedialMin != 50*time.Millisecond || c.RedialMax != time.Minute ||
-		c.FlushTimeout != 500*time.Millisecond || c.QueueFrames != 1024 || c.QueueBytes != 4<<20 {
+		c.FlushTimeout != 500*time.Millisecond || c.QueueFrames != 1536 || c.QueueBytes != 6<<20 {
 		t.Errorf("defaults are %+v", c)
 	}
 }

@@ -1,8 +1,11 @@
 package link
 
 import (
+	"io"
 	"net"
 	"syscall"
+
+	"kecho/channel/nonblock"
 )
 
 // notSentLowat bounds what the kernel keeps unsent for one connection, because
@@ -28,10 +31,17 @@ func tune(socket net.Conn) {
 	})
 }
 
-// direct writes to a TCP socket without waiting. The closure is made once, so
-// that a write allocates nothing.
+// direct writes to a TCP socket without waiting, and reads from it. The closures
+// are made once, so that neither allocates.
 type direct struct {
-	conn syscall.RawConn
+	conn    syscall.RawConn
+	out, in attempt
+	turns   gather
+}
+
+// attempt is a call of a direct: what is to be done when the socket is at hand,
+// and what came of it.
+type attempt struct {
 	once func(fd uintptr) bool
 	buf  []byte
 	n    int
@@ -50,35 +60,58 @@ func newDirect(c net.Conn) *direct {
 		return nil
 	}
 	d := &direct{conn: raw}
-	d.once = func(fd uintptr) bool {
-		d.n, d.err = writeOnce(int(fd), d.buf)
+	d.out.once = func(fd uintptr) bool {
+		d.out.n, d.out.err = nonblock.Write(fd, d.out.buf)
 		return true // never wait: the writer goroutine does
+	}
+	d.turns.once = d.turns.write
+	d.in.once = func(fd uintptr) bool {
+		d.in.n, d.in.err = nonblock.Read(fd, d.in.buf)
+		return d.in.err != syscall.EAGAIN
 	}
 	return d
 }
 
-// write writes what the socket takes at once of b, which may be nothing.
-func (d *direct) write(b []byte) (n int, err error) {
-	d.buf, d.n, d.err = b, 0, nil
-	err = d.conn.Write(d.once)
-	d.buf = nil
-	if err == nil {
-		err = d.err
+// TryWrite writes what the socket takes at once of b, which may be nothing.
+func (d *direct) TryWrite(b []byte) (n int, err error) {
+	n, err = d.out.do(d.conn.Write, b)
+	if err == syscall.EAGAIN {
+		err = nil
 	}
-	return d.n, err
+	return n, err
 }
 
-func writeOnce(fd int, b []byte) (int, error) {
-	for {
-		n, err := syscall.Write(fd, b)
-		switch err {
-		case nil:
-			return n, nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, nil
-		default:
-			return 0, err
-		}
+// Read waits for something to read, as the connection's Read does.
+func (d *direct) Read(b []byte) (n int, err error) {
+	n, err = d.in.do(d.conn.Read, b)
+	if n == 0 && err == nil && len(b) > 0 {
+		err = io.EOF
 	}
+	return n, err
+}
+
+// quiet is a TCP connection that is read by a direct: what TLS has under it.
+type quiet struct {
+	net.Conn
+	read *direct
+}
+
+func (q quiet) Read(b []byte) (int, error) { return q.read.Read(b) }
+
+// quietly is conn, read by a direct if it is a TCP socket.
+func quietly(conn net.Conn) net.Conn {
+	if d := newDirect(conn); d != nil {
+		return quiet{conn, d}
+	}
+	return conn
+}
+
+func (a *attempt) do(atHand func(func(uintptr) bool) error, b []byte) (int, error) {
+	a.buf, a.n, a.err = b, 0, nil
+	err := atHand(a.once)
+	a.buf = nil
+	if err == nil && a.err != nil {
+		err = a.err
+	}
+	return a.n, err
 }

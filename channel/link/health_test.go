@@ -63,7 +63,7 @@ func TestStalledPeer(t *testing.T) {
 		})
 		var err error
 		for err == nil {
-			err = h.pools[0].Send(t.Context(), 7, channel.Bulk, time.Time{}, make([]byte, 30<<10))
+			err = h.pools[0].Send(t.Context(), 7, channel.Handling{Priority: channel.Bulk}, make([]byte, 30<<10))
 		}
 		if !errors.Is(err, channel.ErrNoLink) {
 			t.Errorf("the Send that waited failed with %v, want ErrNoLink", err)

@@ -3,7 +3,6 @@ package link
 import (
 	"context"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,16 +34,16 @@ type link struct {
 	finishing bool  // nothing more is taken; what waits, a bye, the end
 	cause     error // of the end
 	queues    [lanes]queue
-	waiters   []*waiter // of bulk, first come first served
+	sent      [lanes]flow // what was taken; the peer's counts get it at the end
+	waiting   waiting     // sends of bulk
 }
 
-// waiter is a Send of bulk that found no room. Its frame is lent until taken
-// is closed, or until it has taken itself off the list.
-type waiter struct {
-	frame []byte
-	due   int64
-	taken chan struct{}
-	err   error // set before taken is closed
+// order says how one frame is sent.
+type order struct {
+	ln    lane
+	share uint8
+	try   bool  // bulk does not wait
+	due   int64 // of the peer's epoch: dropped when it still waits then; zero: never
 }
 
 func newLink(p *Pool, pr *peer, conn, socket net.Conn) *link {
@@ -56,31 +55,36 @@ func newLink(p *Pool, pr *peer, conn, socket net.Conn) *link {
 	}
 }
 
-// send takes frame: writes it now if nobody else writes, else queues a copy,
-// which is dropped when it still waits at the time of the peer's epoch that is
-// due; zero: never.
-func (l *link) send(ctx context.Context, ln lane, due int64, frame []byte) error {
+// send takes frame: writes it now if nobody else writes, else queues a copy.
+func (l *link) send(ctx context.Context, o order, frame []byte) error {
 	l.mu.Lock()
 	if l.closed || l.finishing {
 		l.mu.Unlock()
 		return channel.ErrNoLink
 	}
-	if tr := l.track(ln); !tr.busy {
-		return l.sendNowAndUnlock(tr, ln.kind(), frame)
+	tr := l.track(o.ln)
+	if !tr.busy && !tr.streamsLocked(l.peer, l.peer.now()) {
+		l.sent[o.ln].add(frame)
+		return l.sendNowAndUnlock(tr, o.ln.kind(), frame)
 	}
-	if len(l.waiters) == 0 || ln != bulk {
-		if l.roomLocked(ln, frame) {
-			l.queues[ln].push(l.blocks, ln.kind(), due, frame)
-			l.mu.Unlock()
-			return nil
+	if (o.ln != bulk || l.waiting.lets(o.share)) && l.roomLocked(o.ln, o.share, frame) {
+		l.pushLocked(o, frame)
+		wake := !tr.busy
+		tr.full = min(tr.full+1, streamMost)
+		tr.busy = true
+		l.mu.Unlock()
+		if wake {
+			tr.wake <- struct{}{}
 		}
+		return nil
 	}
-	if ln != bulk {
+	if o.ln != bulk || o.try {
 		l.mu.Unlock()
 		return channel.ErrQueueFull
 	}
-	w := &waiter{frame: frame, due: due, taken: make(chan struct{})}
-	l.waiters = append(l.waiters, w)
+	w := &waiter{order: o, frame: frame, taken: make(chan struct{})}
+	l.waiting.add(w)
+	l.admitLocked() // w may be one that nobody may overtake
 	l.mu.Unlock()
 	return l.await(ctx, w)
 }
@@ -95,8 +99,8 @@ func (l *link) control(kind byte, payload []byte) {
 	case !tr.busy:
 		l.sendNowAndUnlock(tr, kind, payload)
 		return
-	case l.roomLocked(urgent, payload):
-		l.queues[urgent].push(l.blocks, kind, 0, payload)
+	case l.roomLocked(urgent, 0, payload):
+		l.queues[urgent].push(l.blocks, kind, 0, 0, payload)
 	}
 	l.mu.Unlock()
 }
@@ -114,7 +118,9 @@ func (l *link) sendNowAndUnlock(tr *track, kind byte, frame []byte) error {
 		return nil
 	}
 	l.mu.Unlock()
-	n, err := tr.direct.write(b.buf)
+	began := l.peer.now()
+	n, err := tr.direct.TryWrite(b.buf)
+	l.peer.wrote.Add(l.peer.now() - began)
 	if err != nil {
 		l.blocks.put(b)
 		l.close(lost(err))
@@ -150,15 +156,17 @@ func (l *link) waitsLocked(tr *track) bool {
 	return false
 }
 
-// roomLocked reports whether frame fits into the queue of ln, after what is
-// late was dropped if need be. One frame always fits into an empty queue.
-func (l *link) roomLocked(ln lane, frame []byte) bool {
+// roomLocked reports whether the queue of ln has room for frame, after what is
+// late was dropped if need be.
+func (l *link) roomLocked(ln lane, share uint8, frame []byte) bool {
 	q := &l.queues[ln]
-	fits := func() bool {
-		return q.frames == 0 ||
-			q.frames < l.limits.QueueFrames && q.bytes+headerSize+len(frame) <= l.limits.QueueBytes
-	}
-	return fits() || l.expireLocked(ln) && fits()
+	return q.fits(l.limits, share, frame) || l.expireLocked(ln) && q.fits(l.limits, share, frame)
+}
+
+// pushLocked takes frame into its queue, where there is room.
+func (l *link) pushLocked(o order, frame []byte) {
+	l.queues[o.ln].push(l.blocks, o.ln.kind(), o.share, o.due, frame)
+	l.sent[o.ln].add(frame)
 }
 
 // expireLocked drops what waits in vain, and reports whether anything did.
@@ -170,39 +178,6 @@ func (l *link) expireLocked(ln lane) bool {
 	n := q.expire(l.blocks, l.peer.now())
 	l.peer.counts[ln].late.Add(uint64(n))
 	return n > 0
-}
-
-// admitLocked moves what fits now from the waiters to the queue of bulk.
-func (l *link) admitLocked() {
-	n := 0
-	for _, w := range l.waiters {
-		if !l.roomLocked(bulk, w.frame) {
-			break
-		}
-		l.queues[bulk].push(l.blocks, kindBulk, w.due, w.frame)
-		close(w.taken)
-		n++
-	}
-	l.waiters = slices.Delete(l.waiters, 0, n)
-}
-
-// await returns when w's frame was taken, when the link ended, or when ctx is
-// done and w's frame was not taken before.
-func (l *link) await(ctx context.Context, w *waiter) error {
-	select {
-	case <-w.taken:
-		return w.err
-	case <-ctx.Done():
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.Index(l.waiters, w)
-	if i < 0 {
-		return w.err
-	}
-	l.waiters = slices.Delete(l.waiters, i, i+1)
-	l.admitLocked() // w may have been what the others waited behind
-	return context.Cause(ctx)
 }
 
 // finish takes nothing more, writes what waits and a bye, and then leaves it
@@ -236,6 +211,10 @@ func (l *link) close(cause error) {
 		return
 	}
 	l.closed = true
+	for ln := range l.sent {
+		l.peer.counts[ln].out.add(l.sent[ln])
+		l.sent[ln] = flow{}
+	}
 	if l.cause == nil {
 		l.cause = cause
 	}
@@ -243,11 +222,7 @@ func (l *link) close(cause error) {
 		tr.rest = nil
 	}
 	l.queues = [lanes]queue{}
-	for _, w := range l.waiters {
-		w.err = channel.ErrNoLink
-		close(w.taken)
-	}
-	l.waiters = nil
+	l.waiting.end(channel.ErrNoLink)
 	close(l.over)
 	l.mu.Unlock()
 	// Not conn.Close: TLS would try to say goodbye and could wait for it.

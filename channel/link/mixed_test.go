@@ -8,13 +8,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kecho/channel/channeltest"
 )
 
 // TestOneHasCertificates has a node with certificates and one without. Both
 // say so, with the other's name and address, each of the two ways in which
 // they try once, and then nothing new for a minute of trying.
 func TestOneHasCertificates(t *testing.T) {
-	secure := newAuthority(t).config(t, names(2)...)
+	secure := channeltest.NewAuthority(t).Keys(t, nameOf(0), nameOf(1))
 	synctest.Test(t, func(t *testing.T) {
 		h := newHamlet(t, 0, Config{})
 		logs := [2]bytes.Buffer{}
@@ -54,13 +56,13 @@ func TestOneHasCertificates(t *testing.T) {
 // The same over real sockets, where what is left unread resets the connection
 // and can take the answer with it.
 func TestOneHasCertificatesOverTCP(t *testing.T) {
-	a := newAuthority(t)
+	a := channeltest.NewAuthority(t)
 	tn := newTown(t)
 	logs := []*lockedLog{
 		{found: make(chan struct{}), want: "greet web1 at ADDR: " + errOnlyHere.text},
 		{found: make(chan struct{}), want: "greet web0 at ADDR: " + errOnlyThere.text},
 	}
-	for i, c := range []*tls.Config{a.config(t, "web0"), nil} {
+	for i, c := range []*tls.Config{a.Keys(t, "web0"), nil} {
 		tn.add(Config{
 			Listener: loopback(t), TLS: c, RedialMax: 50 * time.Millisecond,
 			Logger: slog.New(slog.NewTextHandler(logs[i], nil)),

@@ -270,7 +270,7 @@ func newLogged() *logged {
 
 func (r *logged) LinkUp(peer channel.NodeID)           { r.up <- peer }
 func (r *logged) LinkDown(_ channel.NodeID, err error) { r.down <- err }
-func (r *logged) Receive(_ channel.NodeID, frame []byte) error {
+func (r *logged) Receive(_ channel.NodeID, _ time.Time, frame []byte, _ bool) error {
 	r.got <- string(frame)
 	return nil
 }

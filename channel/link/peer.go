@@ -16,7 +16,8 @@ import (
 // link to it stands.
 type peer struct {
 	id     channel.NodeID
-	epoch  time.Time // the pool's
+	epoch  time.Time     // the pool's
+	wrote  *atomic.Int64 // the pool's
 	counts [lanes]count
 	heard  atomic.Int64
 	news   chan struct{} // capacity 1; ends the wait before a dial
@@ -36,7 +37,7 @@ type peer struct {
 }
 
 func newPeer(p *Pool, info Peer) *peer {
-	pr := &peer{id: info.ID, epoch: p.epoch, news: make(chan struct{}, 1)}
+	pr := &peer{id: info.ID, epoch: p.epoch, wrote: &p.wrote, news: make(chan struct{}, 1)}
 	if p.cfg.ID > info.ID {
 		// Both sides learn of each other at about the same time. The one
 		// whose dial would lose gives the other a moment.
@@ -107,11 +108,11 @@ func (p *Pool) dialLoop(pr *peer) {
 		wait := jitter(pr.delay)
 		p.mu.Unlock()
 		p.await(pr, wait)
-		ctx, info, ok := p.beginDial(pr)
+		ctx, ok := p.beginDial(pr)
 		if !ok {
 			return
 		}
-		l, err := p.dial(ctx, pr, info)
+		l, err := p.attempt(ctx, pr)
 		p.endDial(ctx, pr, err)
 		if err == nil {
 			p.run(l)
@@ -134,23 +135,37 @@ func (p *Pool) await(pr *peer, d time.Duration) {
 	}
 }
 
-// beginDial is the context and the target of one attempt. It reports false,
-// and has ended the loop, when there is nothing to dial for.
-func (p *Pool) beginDial(pr *peer) (context.Context, Peer, bool) {
+// beginDial is the context of one attempt. It reports false, and has ended the
+// loop, when there is nothing to dial for.
+func (p *Pool) beginDial(pr *peer) (context.Context, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.serving || !pr.known || pr.link != nil {
 		pr.dialing = false
 		p.dropLocked(pr)
-		return nil, Peer{}, false
+		return nil, false
 	}
 	ctx, abort := context.WithCancelCause(p.ctx)
 	pr.abort = abort
-	return ctx, pr.info, true
+	return ctx, true
 }
 
-// dial makes one attempt. On success the link is the peer's, and the loop is
-// over.
+// attempt dials when there is a place for it. On success the link is the peer's,
+// and the loop is over.
+func (p *Pool) attempt(ctx context.Context, pr *peer) (*link, error) {
+	p.mu.Lock()
+	failed := pr.failures > 0
+	p.mu.Unlock()
+	if err := p.dialing.enter(ctx, failed); err != nil {
+		return nil, err
+	}
+	defer p.dialing.leave()
+	p.mu.Lock()
+	info := pr.info // there may have been news while it waited
+	p.mu.Unlock()
+	return p.dial(ctx, pr, info)
+}
+
 func (p *Pool) dial(ctx context.Context, pr *peer, info Peer) (*link, error) {
 	limited, cancel := context.WithTimeout(ctx, p.cfg.DialTimeout)
 	conn, err := p.cfg.Dial(limited, info.Addr)
@@ -210,9 +225,14 @@ func (p *Pool) failedLocked(pr *peer, err error) {
 	case no.code == codeUnknown:
 		pr.delay = min(pr.delay, maxUnknown)
 	case no.code == codeCrossed:
-		pr.failures, pr.delay = 0, p.cfg.RedialMin
+		pr.delay = min(pr.delay, maxCrossed)
 	}
 }
+
+// maxCrossed bounds the wait for the peer's own dial to get through, which ends
+// the wait. With a shorter one a node with many peers and little CPU spent it on
+// connections that were refused: 2,127 for 1,000 links.
+const maxCrossed = time.Second
 
 // maxUnknown bounds the wait when the peer has not heard of this node: the
 // rumour is on its way.

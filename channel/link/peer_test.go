@@ -79,6 +79,7 @@ func TestRedialWaits(t *testing.T) {
 	}{
 		"nobody there":       {nil, 30, 80, 5 * time.Second},
 		"unknown":            {refuser(codeUnknown), 800, 1200, 250 * time.Millisecond},
+		"crossed":            {refuser(codeCrossed), 200, 320, time.Second},
 		"another cluster":    {refuser(codeCluster), 30, 80, 5 * time.Second},
 		"another version":    {refuser(codeVersion), 30, 80, 5 * time.Second},
 		"hangs up":           {func(net.Conn) {}, 30, 80, 5 * time.Second},
@@ -156,7 +157,7 @@ func TestForgottenPeerKeepsItsLink(t *testing.T) {
 		if got := <-end.got; got != "still here" {
 			t.Errorf("received %q", got)
 		}
-		if err := h.pools[0].Send(t.Context(), 7, channel.Normal, time.Time{}, nil); err != nil {
+		if err := h.pools[0].Send(t.Context(), 7, channel.Handling{Priority: channel.Normal}, nil); err != nil {
 			t.Errorf("send: %v", err)
 		}
 		conn.Close()

@@ -24,7 +24,9 @@ type Pool struct {
 	epoch     time.Time
 	blocks    blocks
 	refused   complaints
+	dialing   places
 	table     atomic.Pointer[map[channel.NodeID]*link] // links that are up; copied to change
+	wrote     atomic.Int64                             // nanoseconds that direct writes have taken
 	wg        sync.WaitGroup                           // everything that Serve started
 
 	mu       sync.Mutex
@@ -91,7 +93,7 @@ func (p *Pool) SetPeers(peers []Peer) {
 
 // Send implements channel.Links. On an idle TCP link it is one system call on
 // the caller's goroutine and allocates nothing.
-func (p *Pool) Send(ctx context.Context, to channel.NodeID, priority channel.Priority, due time.Time, frame []byte) error {
+func (p *Pool) Send(ctx context.Context, to channel.NodeID, how channel.Handling, frame []byte) error {
 	if len(frame) > channel.MaxFrame {
 		return fmt.Errorf("frame of %d bytes: %w: the limit is %d", len(frame), channel.ErrTooLarge, channel.MaxFrame)
 	}
@@ -99,13 +101,10 @@ func (p *Pool) Send(ctx context.Context, to channel.NodeID, priority channel.Pri
 	if l == nil {
 		return channel.ErrNoLink
 	}
-	ln := laneOf(priority)
-	err := l.send(ctx, ln, l.peer.at(due), frame)
-	switch err {
-	case nil:
-		l.peer.counts[ln].out(len(frame))
-	case channel.ErrQueueFull:
-		l.peer.counts[ln].refused.Add(1)
+	o := order{ln: laneOf(how.Priority), share: how.Share % channel.Shares, try: how.Try, due: l.peer.at(how.Due)}
+	err := l.send(ctx, o, frame)
+	if err == channel.ErrQueueFull && !how.Try {
+		l.peer.counts[o.ln].refused.Add(1)
 	}
 	return err
 }
@@ -201,11 +200,13 @@ func (p *Pool) setUp(l *link) {
 	p.refused.forget(l.socket.RemoteAddr())
 	name := p.list(l.peer, l)
 	p.log.Info("link up", "peer", name, "addr", l.socket.RemoteAddr().String())
+	p.cfg.Changed(Change{Peer: l.peer.id, Name: name})
 }
 
 func (p *Pool) setDown(l *link) {
 	name := p.list(l.peer, nil)
 	p.log.Info("link down", "peer", name, "cause", clip(l.ending().Error()))
+	p.cfg.Changed(Change{Peer: l.peer.id, Name: name, Cause: l.ending()})
 }
 
 // list makes l, or nothing, what Send finds for pr. It returns pr's name.

@@ -90,7 +90,7 @@ func TestServeEndsInTime(t *testing.T) {
 		h.hello(t, 9, hello7)
 		<-end.up
 		for err := error(nil); err == nil; { // until the queue is full
-			err = p.Send(t.Context(), 7, channel.Normal, time.Time{}, make([]byte, 30<<10))
+			err = p.Send(t.Context(), 7, channel.Handling{Priority: channel.Normal}, make([]byte, 30<<10))
 		}
 		began := time.Now()
 		stop()
@@ -100,7 +100,7 @@ func TestServeEndsInTime(t *testing.T) {
 		if err := <-end.down; !errors.Is(err, ErrDraining) {
 			t.Errorf("the link went down because of %v", err)
 		}
-		if err := p.Send(t.Context(), 7, channel.Normal, time.Time{}, nil); !errors.Is(err, channel.ErrNoLink) {
+		if err := p.Send(t.Context(), 7, channel.Handling{Priority: channel.Normal}, nil); !errors.Is(err, channel.ErrNoLink) {
 			t.Errorf("send after the end: %v", err)
 		}
 		p.SetPeers([]Peer{{ID: 9, Name: "web9"}}) // starts nothing any more
@@ -157,7 +157,7 @@ func TestManyStrangers(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHamlet(t, 3, Config{QueueFrames: 5, DeadAfter: time.Hour})
+		h := newHamlet(t, 3, Config{QueueFrames: 8, DeadAfter: time.Hour})
 		ends := []*logged{newLogged(), newLogged(), newLogged()}
 		for i, p := range h.pools {
 			serve(t, p, ends[i])
@@ -171,15 +171,16 @@ func TestStats(t *testing.T) {
 		began := time.Now()
 		time.Sleep(time.Minute)
 		to := h.peers[1].ID
-		h.pools[0].Send(t.Context(), to, channel.Urgent, time.Time{}, make([]byte, 10))
-		h.pools[0].Send(t.Context(), to, channel.Normal, time.Time{}, make([]byte, 20))
-		h.pools[0].Send(t.Context(), to, channel.Bulk, time.Time{}, make([]byte, 30))
+		h.pools[0].Send(t.Context(), to, channel.Handling{Priority: channel.Urgent}, make([]byte, 10))
+		h.pools[0].Send(t.Context(), to, channel.Handling{Priority: channel.Normal}, make([]byte, 20))
+		h.pools[0].Send(t.Context(), to, channel.Handling{Priority: channel.Bulk}, make([]byte, 30))
 		<-ends[1].got
 		<-ends[1].got
 		<-ends[1].got
 		h.fabric.Cut("10.0.0.1", "10.0.0.2")
 		for err := error(nil); err == nil; {
-			err = h.pools[0].Send(t.Context(), to, channel.Normal, time.Time{}, make([]byte, 60<<10))
+			err = h.pools[0].Send(t.Context(), to, channel.Handling{Priority: channel.Normal}, make([]byte, 60<<10))
+			synctest.Wait() // the writer has taken what it takes
 		}
 		s := h.pools[0].Stats()
 		if len(s) != 2 || s[0].Name != "web1" || s[1].Name != "web2" {

@@ -17,11 +17,13 @@ type block struct {
 	frames int
 	timed  []timed // those frames that become late, in order
 	first  int64   // the earliest of their times
+	shares shares
 }
 
 // timed is where a frame lies in its block and when it becomes late.
 type timed struct {
 	start, end int
+	share      uint8
 	due        int64
 }
 
@@ -30,18 +32,18 @@ func (b *block) append(kind byte, frame []byte) {
 	b.frames++
 }
 
-func (b *block) appendTimed(kind byte, due int64, frame []byte) {
+func (b *block) appendTimed(kind byte, share uint8, due int64, frame []byte) {
 	start := len(b.buf)
 	b.append(kind, frame)
 	if len(b.timed) == 0 || due < b.first {
 		b.first = due
 	}
-	b.timed = append(b.timed, timed{start, len(b.buf), due})
+	b.timed = append(b.timed, timed{start, len(b.buf), share, due})
 }
 
-// expire takes out the frames that are late and says how many these are. Where
-// none is, it costs one comparison.
-func (b *block) expire(now int64) (late int) {
+// expire takes out the frames that are late, from the queue's shares too, and
+// says how many these are. Where none is, it costs one comparison.
+func (b *block) expire(now int64, of *shares) (late int) {
 	if len(b.timed) == 0 || b.first > now {
 		return 0
 	}
@@ -50,10 +52,12 @@ func (b *block) expire(now int64) (late int) {
 	for _, f := range b.timed {
 		if f.due > now {
 			gone := read - write
-			kept = append(kept, timed{f.start - gone, f.end - gone, f.due})
+			kept = append(kept, timed{f.start - gone, f.end - gone, f.share, f.due})
 			b.first = min(b.first, f.due)
 			continue
 		}
+		b.shares.add(f.share, -1, f.start-f.end)
+		of.add(f.share, -1, f.start-f.end)
 		write += copy(b.buf[write:], b.buf[read:f.start])
 		read = f.end
 		late++
@@ -84,7 +88,8 @@ func (bs *blocks) put(b *block) {
 	if cap(b.buf) != blockSize {
 		return
 	}
-	*b = block{buf: b.buf[:0], timed: b.timed[:0]}
+	b.buf, b.off, b.frames, b.timed = b.buf[:0], 0, 0, b.timed[:0]
+	b.shares.clear()
 	bs.pool.Put(b)
 }
 
@@ -94,10 +99,11 @@ type queue struct {
 	frames int
 	bytes  int // with headers
 	timed  int // frames that become late
+	shares shares
 }
 
 // push copies frame to the end. It is late from due on; zero: never.
-func (q *queue) push(bs *blocks, kind byte, due int64, frame []byte) {
+func (q *queue) push(bs *blocks, kind byte, share uint8, due int64, frame []byte) {
 	size := headerSize + len(frame)
 	var last *block
 	if n := len(q.blocks); n > 0 {
@@ -110,9 +116,11 @@ func (q *queue) push(bs *blocks, kind byte, due int64, frame []byte) {
 	if due == 0 {
 		last.append(kind, frame)
 	} else {
-		last.appendTimed(kind, due, frame)
+		last.appendTimed(kind, share, due, frame)
 		q.timed++
 	}
+	last.shares.add(share, 1, size)
+	q.shares.add(share, 1, size)
 	q.frames++
 	q.bytes += size
 }
@@ -122,7 +130,7 @@ func (q *queue) expire(bs *blocks, now int64) (late int) {
 	left := q.blocks[:0]
 	for _, b := range q.blocks {
 		size := len(b.buf)
-		n := b.expire(now)
+		n := b.expire(now, &q.shares)
 		q.bytes -= size - len(b.buf)
 		late += n
 		if b.frames == 0 {
@@ -138,13 +146,23 @@ func (q *queue) expire(bs *blocks, now int64) (late int) {
 	return late
 }
 
-// pop moves at most n blocks from the front to the end of to.
+// smallRest is what a turn takes beyond its blocks: who submits as fast as the queue
+// takes it waits while the queue is full, and a turn of its own for the little
+// behind its last whole block would wake the other end as much as that did.
+const smallRest = blockSize / 4
+
+// pop moves at most n blocks from the front to the end of to, and the last one of
+// all where it is next and small.
 func (q *queue) pop(to []*block, n int) []*block {
 	n = min(n, len(q.blocks))
+	if rest := q.blocks[n:]; len(rest) == 1 && len(rest[0].buf) <= smallRest {
+		n++
+	}
 	for _, b := range q.blocks[:n] {
 		q.frames -= b.frames
 		q.bytes -= len(b.buf)
 		q.timed -= len(b.timed)
+		q.shares.take(&b.shares)
 	}
 	to = append(to, q.blocks[:n]...)
 	rest := copy(q.blocks, q.blocks[n:])

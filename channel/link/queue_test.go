@@ -17,7 +17,7 @@ func TestQueue(t *testing.T) {
 	wantBytes := 0
 	for i, n := range []int{0, 10, 60 << 10, 10, channel.MaxFrame, 30 << 10, 30 << 10, 30 << 10} {
 		frame := bytes.Repeat([]byte{byte(i)}, n)
-		q.push(&bs, kindNormal, 0, frame)
+		q.push(&bs, kindNormal, 0, 0, frame)
 		want = appendFrame(want, kindNormal, frame)
 		wantBytes += headerSize + n
 	}
@@ -46,11 +46,30 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// A small last block goes with those before it.
+func TestQueueLeavesNoSmallRest(t *testing.T) {
+	for _, step := range []struct {
+		last, blocks, want int
+	}{{smallRest - headerSize, 2, 2}, {smallRest, 2, 1}, {10, 3, 1}, {10, 1, 1}, {smallRest, 1, 1}} {
+		var bs blocks
+		var q queue
+		for range step.blocks - 1 {
+			q.push(&bs, kindBulk, 0, 0, make([]byte, blockSize-headerSize))
+		}
+		q.push(&bs, kindBulk, 0, 0, make([]byte, step.last))
+		popped := q.pop(nil, 1)
+		if len(popped) != step.want || len(q.blocks) != step.blocks-step.want || q.frames != step.blocks-step.want {
+			t.Errorf("of %d blocks, the last one with a frame of %d bytes, %d were popped and %d are left, with %d frames; want %d popped", step.blocks, step.last, len(popped), len(q.blocks), q.frames, step.want)
+		}
+	}
+}
+
 // A random history of frames that become late, against a list of them.
 func TestQueueExpires(t *testing.T) {
 	type frame struct {
-		text string
-		due  int64
+		text  string
+		due   int64
+		share uint8
 	}
 	rnd := rand.New(rand.NewPCG(7, 8))
 	var bs blocks
@@ -60,7 +79,9 @@ func TestQueueExpires(t *testing.T) {
 		t.Helper()
 		var texts []string
 		bytes, timed := 0, 0
+		var of shares
 		for _, f := range want {
+			of.add(f.share, 1, headerSize+len(f.text))
 			texts = append(texts, f.text)
 			bytes += headerSize + len(f.text)
 			if f.due != 0 {
@@ -80,6 +101,9 @@ func TestQueueExpires(t *testing.T) {
 		}
 		if strings.Join(got, "|") != strings.Join(texts, "|") {
 			t.Fatalf("step %d: %d frames are queued, want %d, or others", step, len(got), len(want))
+		}
+		if q.shares != of {
+			t.Fatalf("step %d: the shares count %v, want %v", step, q.shares, of)
 		}
 		if q.frames != len(want) || q.bytes != bytes || q.timed != timed {
 			t.Fatalf("step %d: the queue counts %d frames, %d bytes, %d timed; want %d, %d, %d", step, q.frames, q.bytes, q.timed, len(want), bytes, timed)
@@ -108,11 +132,11 @@ func TestQueueExpires(t *testing.T) {
 				bs.put(b)
 			}
 		default:
-			f := frame{text: fmt.Sprint(step, strings.Repeat("x", rnd.IntN(5000)))}
+			f := frame{text: fmt.Sprint(step, strings.Repeat("x", rnd.IntN(5000))), share: uint8(rnd.IntN(3) * 31)}
 			if rnd.IntN(3) > 0 {
 				f.due = now + 1 + rnd.Int64N(60)
 			}
-			q.push(&bs, kindNormal, f.due, []byte(f.text))
+			q.push(&bs, kindNormal, f.share, f.due, []byte(f.text))
 			want = append(want, f)
 		}
 		check(step)
@@ -125,14 +149,14 @@ func TestLateFramesMakeRoom(t *testing.T) {
 	l.tracks[0].busy = true
 	past := l.peer.now()
 	for range 4 {
-		if err := l.send(t.Context(), normal, past, []byte("late")); err != nil {
+		if err := l.send(t.Context(), order{ln: normal, due: past}, []byte("late")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.send(t.Context(), normal, 0, []byte("good")); err != nil {
+	if err := l.send(t.Context(), order{ln: normal}, []byte("good")); err != nil {
 		t.Errorf("a queue of late frames: %v", err)
 	}
-	l.send(t.Context(), urgent, past, []byte("late"))
+	l.send(t.Context(), order{ln: urgent, due: past}, []byte("late"))
 	var turn turn
 	l.takeLocked(l.tracks[0], &turn)
 	if got := bytes.Join(turn.buffers, nil); string(got) != "\x00\x00\x00\x04\x09good" {
@@ -142,7 +166,7 @@ func TestLateFramesMakeRoom(t *testing.T) {
 	if counts[normal].flow().Late != 4 || counts[urgent].flow().Late != 1 {
 		t.Errorf("%d normal and %d urgent ones are counted, want 4 and 1", counts[normal].flow().Late, counts[urgent].flow().Late)
 	}
-	l.send(t.Context(), bulk, past, []byte("late"))
+	l.send(t.Context(), order{ln: bulk, due: past}, []byte("late"))
 	if l.takeLocked(l.tracks[0], &turn) {
 		t.Error("there is a turn of nothing but late frames")
 	}

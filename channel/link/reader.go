@@ -18,11 +18,16 @@ const (
 	largeBuffer = 128 << 10
 	// quietReads without a frame that needs the large buffer give it back.
 	quietReads = 64
+	// fullReads of all that the small buffer holds, one after the other, are a
+	// stream: more waits than it takes.
+	fullReads = 4
 )
 
 // read delivers what comes from src until the link ends, and says why.
 func (l *link) read(src io.Reader, r channel.Receiver) error {
-	in := frameReader{src: hearing{l, src}, buf: make([]byte, smallBuffer)}
+	heard := &hearing{l: l, src: src}
+	defer heard.count()
+	in := frameReader{src: heard, buf: make([]byte, smallBuffer)}
 	for {
 		kind, payload, err := in.next()
 		if err != nil {
@@ -30,8 +35,12 @@ func (l *link) read(src io.Reader, r channel.Receiver) error {
 		}
 		switch kind {
 		case kindUrgent, kindNormal, kindBulk:
-			l.peer.counts[kind-kindUrgent].in(len(payload))
-			if err := r.Receive(l.peer.id, payload); err != nil {
+			heard.events[kind-kindUrgent].add(payload)
+			more := in.more()
+			if !more {
+				heard.count()
+			}
+			if err := r.Receive(l.peer.id, heard.at, payload, more); err != nil {
 				return fmt.Errorf("%w: %w", ErrProtocol, err)
 			}
 		case kindPing:
@@ -73,20 +82,34 @@ func (pr *peer) at(t time.Time) int64 {
 	return max(1, int64(t.Sub(pr.epoch))+1)
 }
 
-// hearing is what a link reads from: it notes when something came.
+// hearing is what a link reads from: it notes when something came, and counts
+// what did, once for all that one read has brought.
 type hearing struct {
-	l   *link
-	src io.Reader
+	l      *link
+	src    io.Reader
+	at     time.Time
+	events [lanes]flow // that the peer's counts lack
 }
 
-func (h hearing) Read(b []byte) (int, error) {
+func (h *hearing) Read(b []byte) (int, error) {
+	h.count()
 	n, err := h.src.Read(b)
 	if n > 0 {
-		now := h.l.peer.now()
+		h.at = time.Now()
+		now := h.l.peer.at(h.at)
 		h.l.heard.Store(now)
 		h.l.peer.heard.Store(now)
 	}
 	return n, err
+}
+
+func (h *hearing) count() {
+	for ln := range h.events {
+		if n := &h.events[ln]; n.frames > 0 {
+			h.l.peer.counts[ln].in.add(*n)
+			*n = flow{}
+		}
+	}
 }
 
 // frameReader cuts a stream into frames, in place.
@@ -96,6 +119,7 @@ type frameReader struct {
 	start int // buf[start:end] is read and not yet cut
 	end   int
 	quiet int // reads since the small buffer did not suffice
+	full  int // reads that filled the small buffer, one after the other
 }
 
 // next is the next frame; its payload is valid until next is called again.
@@ -123,11 +147,27 @@ func (r *frameReader) next() (kind byte, payload []byte, err error) {
 	}
 }
 
+// more reports whether the next frame is an event, and whole.
+func (r *frameReader) more() bool {
+	rest := r.buf[r.start:r.end]
+	if len(rest) < headerSize || rest[4]-kindUrgent >= byte(lanes) {
+		return false
+	}
+	return uint64(len(rest)) >= headerSize+uint64(binary.BigEndian.Uint32(rest)) // and so not too long
+}
+
 // fill reads once more, after it has made room for a frame of need bytes.
 func (r *frameReader) fill(need int) error {
 	r.room(need)
 	n, err := r.src.Read(r.buf[r.end:])
-	r.end += n
+	switch r.end += n; {
+	case n > smallBuffer:
+		r.quiet = 0
+	case r.end == len(r.buf):
+		r.full++
+	default:
+		r.full = 0
+	}
 	switch {
 	case n > 0:
 		return nil
@@ -142,13 +182,14 @@ func (r *frameReader) fill(need int) error {
 }
 
 // room moves what is not yet cut to the front of a buffer that holds need
-// bytes: the small one unless frames have lately been larger.
+// bytes: the small one unless frames have lately been larger, or so many.
 func (r *frameReader) room(need int) {
 	r.quiet++
 	size := len(r.buf)
 	switch {
-	case need > smallBuffer:
+	case need > smallBuffer || r.full >= fullReads:
 		size = max(size, largeBuffer, need)
+		r.full, r.quiet = 0, 0
 	case r.quiet > quietReads:
 		size = smallBuffer
 	}

@@ -88,6 +88,36 @@ func TestFrameReaderBuffer(t *testing.T) {
 	}
 }
 
+// A stream of small frames is read with the large buffer, while it lasts.
+func TestFrameReaderStream(t *testing.T) {
+	frame := appendFrame(nil, kindNormal, make([]byte, 100))
+	src := bytes.NewReader(bytes.Repeat(frame, 5000))
+	r := frameReader{src: src, buf: make([]byte, smallBuffer)}
+	for i := range 5000 {
+		if _, _, err := r.next(); err != nil {
+			t.Fatal(err)
+		}
+		if want := i >= (fullReads+1)*smallBuffer/len(frame); want && len(r.buf) != largeBuffer {
+			t.Fatalf("after %d frames the buffer has %d bytes", i, len(r.buf))
+		}
+	}
+	for range quietReads + fullReads {
+		r.src = bytes.NewReader(frame)
+		r.next()
+	}
+	if len(r.buf) != smallBuffer {
+		t.Errorf("after the stream the buffer has %d bytes, want %d", len(r.buf), smallBuffer)
+	}
+	if r = (frameReader{src: bytes.NewReader(bytes.Repeat(frame, 300)), buf: make([]byte, smallBuffer)}); true {
+		for range 300 {
+			r.next()
+		}
+		if len(r.buf) != smallBuffer {
+			t.Errorf("for 300 frames the buffer has %d bytes, want %d", len(r.buf), smallBuffer)
+		}
+	}
+}
+
 // Whatever comes, in whatever pieces, is cut into the frames that a naive
 // reader cuts it into, or refused where that one refuses it.
 func FuzzFrameReader(f *testing.F) {
@@ -100,7 +130,11 @@ func FuzzFrameReader(f *testing.F) {
 		}
 		r := frameReader{src: src, buf: make([]byte, smallBuffer)}
 		for {
+			more := r.more()
 			kind, payload, err := r.next()
+			if more && (err != nil || kind < kindUrgent || kind > kindBulk) {
+				t.Fatalf("an event was promised, and there was a frame of kind %d, %v", kind, err)
+			}
 			if len(stream) < headerSize {
 				if err == nil {
 					t.Fatal("a frame from nothing")

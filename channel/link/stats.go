@@ -79,6 +79,10 @@ func (pr *peer) statsLocked() LinkStats {
 	s.RTT = time.Duration(l.rtt.Load())
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for ln, flow := range []*Flow{&s.Urgent, &s.Normal, &s.Bulk} {
+		flow.FramesOut += l.sent[ln].frames
+		flow.BytesOut += l.sent[ln].bytes
+	}
 	if l.up.IsZero() || l.closed {
 		return s
 	}
@@ -89,26 +93,33 @@ func (pr *peer) statsLocked() LinkStats {
 	return s
 }
 
-// count is a Flow in the making. Senders and the reader add to it without a
-// lock, so the figures of one snapshot need not fit together to the frame.
+// count is a Flow in the making. It is added to without a lock, so the figures
+// of one snapshot need not fit together to the frame. What the present link took
+// is not in it: see link.sent.
 type count struct {
-	framesOut, bytesOut, framesIn, bytesIn, refused, late atomic.Uint64
-}
-
-func (c *count) out(bytes int) {
-	c.framesOut.Add(1)
-	c.bytesOut.Add(uint64(bytes))
-}
-
-func (c *count) in(bytes int) {
-	c.framesIn.Add(1)
-	c.bytesIn.Add(uint64(bytes))
+	in, out       total
+	refused, late atomic.Uint64
 }
 
 func (c *count) flow() Flow {
 	return Flow{
-		FramesOut: c.framesOut.Load(), BytesOut: c.bytesOut.Load(),
-		FramesIn: c.framesIn.Load(), BytesIn: c.bytesIn.Load(),
+		FramesOut: c.out.frames.Load(), BytesOut: c.out.bytes.Load(),
+		FramesIn: c.in.frames.Load(), BytesIn: c.in.bytes.Load(),
 		Refused: c.refused.Load(), Late: c.late.Load(),
 	}
+}
+
+// flow is frames that go one way, and total the same for many goroutines.
+type flow struct{ frames, bytes uint64 }
+
+func (n *flow) add(frame []byte) {
+	n.frames++
+	n.bytes += uint64(len(frame))
+}
+
+type total struct{ frames, bytes atomic.Uint64 }
+
+func (t *total) add(n flow) {
+	t.frames.Add(n.frames)
+	t.bytes.Add(n.bytes)
 }

@@ -138,9 +138,9 @@ func (p *Pool) secure(ctx context.Context, conn net.Conn, dialed bool) (net.Conn
 		}
 		return conn, certs[0], nil
 	}
-	secured, plain := tls.Server(conn, p.tlsServer), byte(kindHello)
+	secured, plain := tls.Server(quietly(conn), p.tlsServer), byte(kindHello)
 	if dialed {
-		secured, plain = tls.Client(conn, p.tlsClient), kindRefuse
+		secured, plain = tls.Client(quietly(conn), p.tlsClient), kindRefuse
 	}
 	if err := secured.HandshakeContext(ctx); spokePlain(err, plain) {
 		return nil, nil, errOnlyHere

@@ -3,19 +3,12 @@ package link
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,128 +18,21 @@ import (
 	"kecho/channel/channeltest"
 )
 
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kecho test authority"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key}
-}
-
-// below is an authority whose own certificate a has signed.
-func (a *authority) below(t testing.TB) *authority {
-	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "kecho test intermediate"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key}
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// files writes what LoadTLS reads: for names as DNS names, or as the common
-// name when there is but one that begins with "cn:".
-func (a *authority) files(t testing.TB, until time.Time, names ...string) (ca, cert, key string) {
-	t.Helper()
-	k := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), DNSNames: names,
-		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until,
-	}
-	if cn, ok := strings.CutPrefix(names[0], "cn:"); ok {
-		template.DNSNames, template.Subject.CommonName = nil, cn
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &k.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, kind string, der []byte) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	return write("ca.pem", "CERTIFICATE", a.cert.Raw), write("node.pem", "CERTIFICATE", der), write("node.key", "EC PRIVATE KEY", keyDER)
-}
-
-func (a *authority) config(t testing.TB, names ...string) *tls.Config {
-	t.Helper()
-	c, err := LoadTLS(a.files(t, time.Now().Add(time.Hour), names...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func TestLinksOverTLS(t *testing.T) {
-	a := newAuthority(t)
-	all := a.config(t, names(10)...) // one certificate for all keeps the test quick
-	make := overTCP(func(int) *tls.Config { return all })
-	channeltest.TestLinks(t, func(t *testing.T, test func(*testing.T)) {
-		if strings.Contains(t.Name(), "many") {
-			t.Skip("400 handshakes show no more than TCP does")
-		}
-		test(t)
-	}, make)
-}
-
-func names(n int) (names []string) {
-	for i := range n {
-		names = append(names, nameOf(i))
-	}
-	return names
+	a := channeltest.NewAuthority(t)
+	channeltest.TestLinks(t, func(t *testing.T, test func(*testing.T)) { test(t) },
+		overTCP(func(i int) *tls.Config { return a.Keys(t, nameOf(i)) }))
 }
 
 // TestTLSRefuses has node 0 with a proper certificate, and node 1 with some
 // other. Node 0 must have no link, and its log says why.
 func TestTLSRefuses(t *testing.T) {
-	a, other := newAuthority(t), newAuthority(t)
-	lying := a.config(t, "web1", "web3")
-	lying.Certificates = a.config(t, "web3").Certificates
-	stranger := other.config(t, "web1")
-	stranger.RootCAs = a.config(t, "web1").RootCAs // it would trust us
-	old := a.config(t, "web1")
+	a, other := channeltest.NewAuthority(t), channeltest.NewAuthority(t)
+	lying := a.Keys(t, "web1", "web3")
+	lying.Certificates = a.Keys(t, "web3").Certificates
+	stranger := other.Keys(t, "web1")
+	stranger.RootCAs = a.Keys(t, "web1").RootCAs // it would trust us
+	old := a.Keys(t, "web1")
 	old.MaxVersion = tls.VersionTLS12
 	for what, c := range map[string]struct {
 		tls  *tls.Config
@@ -161,7 +47,7 @@ func TestTLSRefuses(t *testing.T) {
 			log := &lockedLog{found: make(chan struct{}), want: c.want}
 			tn := newTown(t)
 			tn.add(Config{
-				Listener: loopback(t), TLS: a.config(t, "web0"), RedialMax: 50 * time.Millisecond,
+				Listener: loopback(t), TLS: a.Keys(t, "web0"), RedialMax: 50 * time.Millisecond,
 				Logger: slog.New(slog.NewTextHandler(log, nil)),
 			})
 			// Node 1 is made by New only as far as that lets it lie.
@@ -220,16 +106,16 @@ func (l *lockedLog) text() string {
 }
 
 func TestTLSCommonName(t *testing.T) {
-	a := newAuthority(t)
+	a := channeltest.NewAuthority(t)
 	tn := newTown(t)
 	ends := []*logged{newLogged(), newLogged()}
 	for i, end := range ends {
-		serve(t, tn.add(Config{Listener: loopback(t), TLS: a.config(t, "cn:"+nameOf(i))}), end)
+		serve(t, tn.add(Config{Listener: loopback(t), TLS: a.Keys(t, "cn:"+nameOf(i))}), end)
 	}
 	tn.introduce(0, 1)
 	<-ends[0].up
 	<-ends[1].up
-	if err := tn.pools[0].Send(t.Context(), tn.peers[1].ID, channel.Urgent, time.Time{}, []byte("secret")); err != nil {
+	if err := tn.pools[0].Send(t.Context(), tn.peers[1].ID, channel.Handling{Priority: channel.Urgent}, []byte("secret")); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-ends[1].got; got != "secret" {
@@ -241,18 +127,18 @@ func TestTLSCommonName(t *testing.T) {
 // that one's in the same file, and links with peers that know the root only,
 // whoever of the two dials.
 func TestTLSIntermediate(t *testing.T) {
-	root := newAuthority(t)
-	between := root.below(t)
-	rootFile, _, _ := root.files(t, time.Now().Add(time.Hour), "any")
-	load := func(name string, chain ...*authority) (*tls.Config, error) {
-		_, cert, key := between.files(t, time.Now().Add(time.Hour), name)
+	root := channeltest.NewAuthority(t)
+	between := root.Below(t)
+	rootFile, _, _ := root.Files(t, time.Now().Add(time.Hour), "any")
+	load := func(name string, chain ...*channeltest.Authority) (*tls.Config, error) {
+		_, cert, key := between.Files(t, time.Now().Add(time.Hour), name)
 		f, err := os.OpenFile(cert, os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
 		for _, a := range chain {
-			if err := pem.Encode(f, &pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}); err != nil {
+			if err := pem.Encode(f, &pem.Block{Type: "CERTIFICATE", Bytes: a.Raw()}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -261,7 +147,7 @@ func TestTLSIntermediate(t *testing.T) {
 	if _, err := load("web0"); err == nil || !strings.Contains(err.Error(), "unknown authority") {
 		t.Errorf("without the intermediate: %v", err)
 	}
-	if _, err := load("web0", newAuthority(t).below(t)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+	if _, err := load("web0", channeltest.NewAuthority(t).Below(t)); err == nil || !strings.Contains(err.Error(), "unknown authority") {
 		t.Errorf("with another authority's intermediate: %v", err)
 	}
 	for _, dialer := range []int{0, 1} {
@@ -290,9 +176,9 @@ func TestTLSIntermediate(t *testing.T) {
 }
 
 func TestCheckTLSName(t *testing.T) {
-	a := newAuthority(t)
+	a := channeltest.NewAuthority(t)
 	for names, want := range map[string]string{"web1": "", "cn:web1": "", "web3": "its certificate is for web3", "web10": "is for web10"} {
-		err := CheckTLS(a.config(t, names), "web1")
+		err := CheckTLS(a.Keys(t, names), "web1")
 		if (want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("a certificate for %s at web1: %v, want %q", names, err, want)
 		}
@@ -300,10 +186,10 @@ func TestCheckTLSName(t *testing.T) {
 }
 
 func TestLoadTLSErrors(t *testing.T) {
-	a, other := newAuthority(t), newAuthority(t)
-	ca, cert, key := a.files(t, time.Now().Add(time.Hour), "web0")
-	otherCA, _, otherKey := other.files(t, time.Now().Add(time.Hour), "web0")
-	_, oldCert, oldKey := a.files(t, time.Now().Add(-time.Hour), "web0")
+	a, other := channeltest.NewAuthority(t), channeltest.NewAuthority(t)
+	ca, cert, key := a.Files(t, time.Now().Add(time.Hour), "web0")
+	otherCA, _, otherKey := other.Files(t, time.Now().Add(time.Hour), "web0")
+	_, oldCert, oldKey := a.Files(t, time.Now().Add(-time.Hour), "web0")
 	for what, c := range map[string]struct {
 		ca, cert, key string
 		want          string

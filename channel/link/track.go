@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"kecho/channel"
 )
@@ -20,7 +21,7 @@ type Laned interface {
 	// Lanes are the streams for urgent, normal and bulk, always the same ones.
 	// Close of one says that nothing more will be written on it. Each is read
 	// by one goroutine and written by one.
-	Lanes() [3]io.ReadWriteCloser
+	Lanes() [3]Lane
 	// ConnectionState has the peer's certificates, verified by the maker: it
 	// does the TLS, and Config.TLS only says that there must be one.
 	ConnectionState() tls.ConnectionState
@@ -29,12 +30,43 @@ type Laned interface {
 	Linger()
 }
 
+// Lane is a stream of a Laned.
+type Lane interface {
+	io.ReadWriteCloser
+	// TryWrite writes what is taken without waiting, which may be nothing.
+	TryWrite(b []byte) (n int, err error)
+}
+
+// trier writes what is taken at once: a direct, or a Lane.
+type trier interface {
+	TryWrite(b []byte) (n int, err error)
+}
+
+// turnWriter writes all of a turn, and waits until it is taken: a direct, or a whole.
+type turnWriter interface {
+	WriteAll(bs net.Buffers) error
+}
+
+// whole writes turns to whatever a link is on.
+type whole struct {
+	to   io.Writer
+	left net.Buffers // WriteTo uses it up
+}
+
+func (w *whole) WriteAll(bs net.Buffers) error {
+	w.left = bs
+	_, err := w.left.WriteTo(w.to)
+	return err
+}
+
 // track is a stream on which a link writes and reads, and what writes on it: on
 // one byte stream one track carries all priorities, on a Laned one each.
 type track struct {
 	conn       io.ReadWriter
+	src        io.Reader     // conn, or what reads it better
+	turns      turnWriter    // to conn
 	half       io.Closer     // ends the writing; nil: cannot
-	direct     *direct       // nil: only the writer goroutine writes
+	direct     trier         // nil: only the writer goroutine writes
 	first, end lane          // the priorities first <= ln < end
 	wake       chan struct{} // capacity 1; passes the baton: busy is now the writer's
 	writing    atomic.Int64  // since when one write has been going on; see link.heard
@@ -42,20 +74,49 @@ type track struct {
 	// Guarded by link.mu.
 	busy bool // somebody writes; what comes meanwhile waits
 	rest *block
+
+	full   float64 // of a bucket that each frame fills a little and that leaks; see streamsLocked
+	leaked int64   // when it last did; peer.now without peer.wrote
+}
+
+// Frames that come one after the other are a stream: they wait for the writer,
+// which takes many with one system call. A bucket into which each frame goes
+// leaks one in streamGap; who finds streamAfter in it is of a stream. It holds
+// streamMost, so that a stream goes on after a pause that the machine has made.
+// It does not leak while the pool writes directly: who has as many links as
+// writes fit into streamGap comes no faster, and would never be of a stream.
+const (
+	streamGap   = 100 * time.Microsecond
+	streamAfter = 8
+	streamMost  = 64
+)
+
+// streamsLocked reports whether a frame that could be written now is one of a
+// stream.
+func (tr *track) streamsLocked(pr *peer, now int64) bool {
+	idle := now - pr.wrote.Load()
+	leak := max(0, idle-tr.leaked) // writes beside each other take more time than passes
+	tr.full = max(0, tr.full-float64(leak)/float64(streamGap))
+	tr.leaked = idle
+	tr.full = min(tr.full+1, streamMost)
+	return tr.full >= streamAfter
 }
 
 // tracksOf is the one track of conn, or its three.
 func tracksOf(conn, socket net.Conn) (all []*track) {
 	laned, ok := conn.(Laned)
 	if !ok {
-		tr := &track{conn: conn, direct: newDirect(conn), first: urgent, end: lanes, wake: make(chan struct{}, 1)}
+		tr := &track{conn: conn, src: conn, turns: &whole{to: conn}, first: urgent, end: lanes, wake: make(chan struct{}, 1)}
+		if d := newDirect(conn); d != nil {
+			tr.direct, tr.src, tr.turns = d, d, d
+		}
 		if half, ok := socket.(interface{ CloseWrite() error }); ok {
 			tr.half = closer(half.CloseWrite)
 		}
 		return []*track{tr}
 	}
 	for i, stream := range laned.Lanes() {
-		all = append(all, &track{conn: stream, half: stream, first: lane(i), end: lane(i) + 1, wake: make(chan struct{}, 1)})
+		all = append(all, &track{conn: stream, src: stream, turns: &whole{to: stream}, half: stream, direct: stream, first: lane(i), end: lane(i) + 1, wake: make(chan struct{}, 1)})
 	}
 	return all
 }
@@ -83,13 +144,13 @@ func (l *link) track(ln lane) *track {
 // readAll delivers what comes on every track until the link ends, and says why.
 func (l *link) readAll(r channel.Receiver) error {
 	if len(l.tracks) == 1 {
-		return l.read(l.tracks[0].conn, r)
+		return l.read(l.tracks[0].src, r)
 	}
 	shared := &turns{Receiver: r, turn: make(chan struct{}, 1)}
 	var wg sync.WaitGroup
 	for _, tr := range l.tracks {
 		wg.Go(func() {
-			if err := l.read(tr.conn, shared); !errors.Is(err, ErrLeft) {
+			if err := l.read(tr.src, shared); !errors.Is(err, ErrLeft) {
 				l.close(err)
 			}
 		})
@@ -104,8 +165,8 @@ type turns struct {
 	turn chan struct{} // capacity 1
 }
 
-func (t *turns) Receive(peer channel.NodeID, frame []byte) error {
+func (t *turns) Receive(peer channel.NodeID, heard time.Time, frame []byte, more bool) error {
 	t.turn <- struct{}{}
 	defer func() { <-t.turn }()
-	return t.Receiver.Receive(peer, frame)
+	return t.Receiver.Receive(peer, heard, frame, more)
 }

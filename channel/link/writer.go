@@ -3,6 +3,7 @@ package link
 import (
 	"fmt"
 	"net"
+	"runtime"
 )
 
 // What one turn takes of each priority, in blocks: the most urgent first, but
@@ -23,8 +24,7 @@ func (l *link) write(tr *track) {
 	var t turn
 	for l.next(tr, &t) {
 		tr.writing.Store(l.peer.now())
-		buffers := t.buffers // WriteTo uses it up
-		_, err := buffers.WriteTo(tr.conn)
+		err := tr.turns.WriteAll(t.buffers)
 		tr.writing.Store(0)
 		for _, b := range t.blocks {
 			l.blocks.put(b)
@@ -49,6 +49,7 @@ func (l *link) next(tr *track, t *turn) bool {
 			select {
 			case <-tr.wake:
 				t.baton = true
+				runtime.Gosched() // who is ready to send does so first, and goes with this turn
 			case <-l.over:
 				return false
 			}

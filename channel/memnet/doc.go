@@ -1,13 +1,14 @@
 // Package memnet is a network in memory for tests: hosts with addresses, stream
-// listeners and dialers, and memberlist's transport, with delay, loss,
-// partitions and crashes to order. What it gives out are net.Listener, net.Conn
-// and memberlist.NodeAwareTransport, so the code under test does not know.
+// listeners and dialers, packet sockets, and memberlist's transport, with delay,
+// loss, partitions and crashes to order. What it gives out are net.Listener,
+// net.Conn, net.PacketConn and memberlist.NodeAwareTransport, so the code under
+// test does not know.
 //
 // # Vocabulary
 //
 // A Net joins hosts. A Host owns one IP address and its ports. A stream is a
-// net.Conn between two hosts; a datagram is one packet of a Transport. A fault
-// is a delay, a loss, a partition, a cut or a crash.
+// net.Conn between two hosts; a datagram is one packet of a Transport or of a
+// socket of ListenPacket. A fault is a delay, a loss, a partition, a cut or a crash.
 //
 // # Use
 //
@@ -28,7 +29,7 @@
 // vanish; what was written meanwhile arrives after Heal. A host that crashes
 // says no goodbye: its own ends fail with net.ErrClosed, its peers' streams
 // stall, and once it is used again they are reset when they are written to.
-// Loss takes datagrams only.
+// Loss takes datagrams only, and so do coming twice and coming late.
 //
 // # Concurrency
 //
@@ -41,7 +42,6 @@
 // # Limits
 //
 // A stream holds 256 KiB in each direction, then writing waits. A listener
-// holds 128 streams that nobody accepted, and a transport 1,024 datagrams that
-// nobody took; beyond that dials are refused and datagrams vanish. There are no
-// datagrams but those of Transport.
+// holds 128 streams that nobody accepted, and a transport or a socket 1,024
+// datagrams that nobody took; beyond that dials are refused and datagrams vanish.
 package memnet

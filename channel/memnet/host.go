@@ -32,7 +32,7 @@ type Host struct {
 type life struct {
 	dead      bool
 	listeners map[uint16]*listener
-	packets   map[uint16]*transport
+	packets   map[uint16]mailbox
 }
 
 // end is one end of a stream: a host in one of its lives.
@@ -42,7 +42,7 @@ type end struct {
 }
 
 func newLife() *life {
-	return &life{listeners: make(map[uint16]*listener), packets: make(map[uint16]*transport)}
+	return &life{listeners: make(map[uint16]*listener), packets: make(map[uint16]mailbox)}
 }
 
 // IP is the host's address.
@@ -66,8 +66,8 @@ func (h *Host) Crash() {
 	for _, l := range dying.listeners {
 		l.shut()
 	}
-	for _, t := range dying.packets {
-		t.cancel()
+	for _, m := range dying.packets {
+		m.crash()
 	}
 	for p := range h.net.pipes {
 		p.crash(dying)

@@ -18,6 +18,11 @@ type Config struct {
 	Delay time.Duration
 	// Loss is the share of datagrams that vanish, 0 to 1. Zero: none.
 	Loss float64
+	// Twice is the share of datagrams that come twice. Zero: none.
+	Twice float64
+	// Late is the share of datagrams that come up to 10 ms after their time, and
+	// so out of order. Zero: none.
+	Late float64
 }
 
 // Net is a network. It is made by New.
@@ -27,7 +32,7 @@ type Net struct {
 	// mu guards what follows and, in each host, all but its delay. A pipe's
 	// own lock is taken under it, never the other way round.
 	mu      sync.Mutex
-	loss    float64
+	faults  Config // of datagrams
 	random  *rand.Rand
 	hosts   map[netip.Addr]*Host
 	group   map[netip.Addr]int // nil: not partitioned; hosts not in it are of group 0
@@ -42,7 +47,7 @@ type way struct{ from, to netip.Addr }
 // New makes a network without hosts.
 func New(cfg Config) *Net {
 	n := &Net{
-		loss:    cfg.Loss,
+		faults:  cfg,
 		random:  rand.New(rand.NewPCG(cfg.Seed, 0)),
 		hosts:   make(map[netip.Addr]*Host),
 		cut:     make(map[way]bool),
@@ -74,7 +79,7 @@ func (n *Net) SetDelay(d time.Duration) { n.delay.Store(int64(d)) }
 func (n *Net) SetLoss(share float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.loss = share
+	n.faults.Loss = share
 }
 
 // Partition splits the network: a host reaches only those of its own group.

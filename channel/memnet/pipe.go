@@ -42,12 +42,6 @@ type segment struct {
 	data []byte
 }
 
-type deadline struct {
-	expired bool
-	timer   *time.Timer
-	set     int // how often it was set: a timer of an earlier time is stale
-}
-
 func newPipe(n *Net, from, to end) *pipe {
 	p := &pipe{net: n, from: from, to: to}
 	p.changed.L = &p.mu
@@ -243,27 +237,8 @@ func (p *pipe) unlockAndForget() {
 func (p *pipe) setDeadline(d *deadline, t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d.stop()
-	d.set++
-	d.expired = !t.IsZero() && !t.After(time.Now())
-	p.changed.Broadcast()
-	if t.IsZero() || d.expired || p.noReader && p.noWriter {
-		return
-	}
-	set := d.set
-	d.timer = time.AfterFunc(time.Until(t), func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if d.set == set {
-			d.expired = true
-			p.changed.Broadcast()
-		}
-	})
-}
-
-func (d *deadline) stop() {
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
+	d.resetLocked(t, &p.changed)
+	if p.noReader && p.noWriter {
+		d.stop()
 	}
 }

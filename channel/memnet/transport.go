@@ -1,7 +1,6 @@
 package memnet
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -13,9 +12,6 @@ import (
 
 	"github.com/hashicorp/memberlist"
 )
-
-// inbox is how many datagrams a transport holds.
-const inbox = 1024
 
 // transport is memberlist's view of one port of a host: streams and datagrams.
 type transport struct {
@@ -86,49 +82,20 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	if err != nil {
 		return now, &net.OpError{Op: "write", Net: "udp", Addr: addrText(addr), Err: err}
 	}
-	peer := t.host.net.aim(end{t.host, t.life}, to.Addr())
-	if peer == nil {
-		return now, nil // lost, and as on a real network nobody says so
-	}
-	p := &memberlist.Packet{
-		Buf:  bytes.Clone(b),
-		From: net.UDPAddrFromAddrPort(t.listener.at),
-	}
-	if d := t.host.delayTo(peer); d > 0 {
-		time.AfterFunc(d, func() { peer.deliver(p, to.Port()) })
-	} else {
-		peer.deliver(p, to.Port())
-	}
-	return now, nil
+	t.host.net.send(end{t.host, t.life}, t.listener.at, to, b)
+	return now, nil // what is lost is lost, and as on a real network nobody says so
 }
 
-// aim is the host that a datagram gets to, nil if it is lost.
-func (n *Net) aim(from end, to netip.Addr) *Host {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	peer := n.hosts[to]
-	if peer == nil || n.pathLocked(from, end{peer, peer.life}) != open {
-		return nil
-	}
-	if n.loss > 0 && n.random.Float64() < n.loss {
-		return nil
-	}
-	return peer
-}
-
-func (h *Host) deliver(p *memberlist.Packet, port uint16) {
-	h.net.mu.Lock()
-	defer h.net.mu.Unlock()
-	t := h.life.packets[port]
-	if t == nil {
-		return
-	}
-	p.Timestamp = time.Now()
+// take is mailbox's.
+func (t *transport) take(b []byte, from netip.AddrPort) {
 	select {
-	case t.packets <- p:
+	case t.packets <- &memberlist.Packet{Buf: b, From: net.UDPAddrFromAddrPort(from), Timestamp: time.Now()}:
 	default: // full: lost, like a socket's buffer
 	}
 }
+
+// crash is mailbox's.
+func (t *transport) crash() { t.cancel() }
 
 func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(t.down, timeout)

@@ -21,11 +21,11 @@ func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "bench",
 		Usage:           "measure real processes",
-		Subcommands:     []*cli.Command{benchClusterCommand(), benchLeaseCommand(), benchHostsCommand()},
+		Subcommands:     []*cli.Command{benchClusterCommand(), benchLeaseCommand(), benchChannelCommand(), benchFrontCommand(), benchPaperCommand(), benchHostsCommand(), benchStationCommand(), benchStandCommand(), benchHubCommand()},
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
 		Action: func(c *cli.Context) error {
-			return usagef("bench what? There are bench cluster and bench lease; see kecho-lab bench --help")
+			return usagef("bench what? There are bench cluster, bench front, bench lease, bench channel and bench paper; see kecho-lab bench --help")
 		},
 	}
 }
@@ -53,7 +53,7 @@ func benchClusterCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of arrivals and services"},
 			&cli.StringFlag{Name: "kecho", Usage: "`PATH` of the agents' program (beside kecho-lab, in PATH, or built)"},
 			&cli.StringFlag{Name: "records", Usage: "`FILE` to write every request to, a line of JSON each"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			outputFlag(),
 		},
 		OnUsageError: onUsageError,
 		Action:       runBenchCluster,
@@ -78,12 +78,8 @@ func benchHostsCommand() *cli.Command {
 }
 
 func runBenchCluster(c *cli.Context) (err error) {
-	if c.Args().Present() {
-		return usagef("bench cluster takes flags only: what is %q?", c.Args().First())
-	}
-	format := c.String("output")
-	if format != "table" && format != "json" {
-		return usagef("--output %q: want table or json", format)
+	if err := checkOutput(c, "bench cluster"); err != nil {
+		return err
 	}
 	runs, err := benchRuns(c)
 	if err != nil {
@@ -109,12 +105,7 @@ func runBenchCluster(c *cli.Context) (err error) {
 	if len(results) == 0 {
 		return err
 	}
-	if format == "json" {
-		enc := json.NewEncoder(c.App.Writer)
-		enc.SetIndent("", "  ")
-		return errors.Join(err, enc.Encode(results))
-	}
-	return errors.Join(err, printBench(c.App.Writer, c.App.ErrWriter, results))
+	return errors.Join(err, output(c, results, func() error { return printBench(c.App.Writer, c.App.ErrWriter, results) }))
 }
 
 // runBench runs one after the other; with an error it returns those that ended

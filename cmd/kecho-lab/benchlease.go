@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,7 @@ func benchLeaseCommand() *cli.Command {
 			&cli.IntFlag{Name: "fill", Usage: "also give one agent so many leases, for its memory and how long it takes to start again"},
 			&cli.StringFlag{Name: "dir", Usage: "`DIRECTORY` for the journals, on the disk that is meant (the system's temporary one)"},
 			&cli.StringFlag{Name: "kecho", Usage: "`PATH` of the agents' program (beside kecho-lab, in PATH, or built)"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			outputFlag(),
 		},
 		OnUsageError: onUsageError,
 		Action:       runBenchLease,
@@ -60,12 +59,7 @@ func runBenchLease(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.String("output") == "json" {
-		enc := json.NewEncoder(c.App.Writer)
-		enc.SetIndent("", "  ")
-		return enc.Encode(res)
-	}
-	return printLeases(c.App.Writer, c.App.ErrWriter, res)
+	return output(c, res, func() error { return printLeases(c.App.Writer, c.App.ErrWriter, res) })
 }
 
 // leaseConfig is what the flags say; the error names the flag.
@@ -74,12 +68,10 @@ func leaseConfig(c *cli.Context) (live.LeaseConfig, error) {
 		Nodes: c.IntSlice("nodes"), Managers: c.Int("managers"), Clients: c.IntSlice("clients"), Members: c.IntSlice("members"),
 		Length: time.Duration(c.Float64("seconds") * float64(time.Second)), Fill: c.Int("fill"), Dir: c.String("dir"),
 	}
-	format := c.String("output")
+	if err := checkOutput(c, "bench lease"); err != nil {
+		return cfg, err
+	}
 	switch {
-	case c.Args().Present():
-		return cfg, usagef("bench lease takes flags only: what is %q?", c.Args().First())
-	case format != "table" && format != "json":
-		return cfg, usagef("--output %q: want table or json", format)
 	case !(c.Float64("seconds") >= 1 && c.Float64("seconds") <= 3600):
 		return cfg, usagef("--seconds %v: want 1 to 3600", c.Float64("seconds"))
 	case c.IsSet("managers") && cfg.Managers < 1:

@@ -32,7 +32,7 @@ func findPrograms(c *cli.Context) (p programs, err error) {
 	}
 	if c.Bool("haproxy") || slices.Contains(c.StringSlice("policy"), live.HAProxy) {
 		if p.proxy, err = lookup("haproxy"); err != nil {
-			return p, errors.New("haproxy is not installed: apt-get install haproxy, or do without --haproxy")
+			return p, errors.New("haproxy is not installed: apt-get install haproxy, or do without it by --haproxy=false")
 		}
 	}
 	if err = p.findKecho(c.String("kecho")); err != nil {

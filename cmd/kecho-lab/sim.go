@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"time"
@@ -35,7 +34,7 @@ func simCommand() *cli.Command {
 			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "runs at a time; the results do not depend on it"},
 			&cli.BoolFlag{Name: "progress", Usage: "say what is done, also when standard error is no terminal"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the results into files in `DIR`, SVG and PNG"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "`FORMAT`: table or json"},
+			outputFlag(),
 		},
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
@@ -44,8 +43,8 @@ func simCommand() *cli.Command {
 }
 
 func runSim(c *cli.Context) error {
-	if c.Args().Present() {
-		return usagef("sim takes flags only: what is %q?", c.Args().First())
+	if err := checkOutput(c, "sim"); err != nil {
+		return err
 	}
 	if c.Bool("list") {
 		for _, name := range sim.Names() {
@@ -73,13 +72,10 @@ func runSim(c *cli.Context) error {
 			return err
 		}
 	}
-	if c.String("output") == "json" {
-		enc := json.NewEncoder(c.App.Writer)
-		enc.SetIndent("", "  ")
-		return enc.Encode(rows)
-	}
-	if err := printRows(c.App.Writer, rows); err != nil {
-		return err
-	}
-	return printPaper(c.App.Writer, rows)
+	return output(c, rows, func() error {
+		if err := printRows(c.App.Writer, rows); err != nil {
+			return err
+		}
+		return printPaper(c.App.Writer, rows)
+	})
 }

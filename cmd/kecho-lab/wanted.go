@@ -17,10 +17,7 @@ const mostNodes = 10_000
 
 // checkFigures names the flag whose figure no simulation can have.
 func checkFigures(c *cli.Context) error {
-	format := c.String("output")
 	switch {
-	case format != "table" && format != "json":
-		return usagef("--output %q: want table or json", format)
 	case c.Int("nodes") < 1 || c.Int("nodes") > mostNodes:
 		return usagef("--nodes %d: want at least 1 and at most %d", c.Int("nodes"), mostNodes)
 	case !(c.Float64("seconds") > 0 && c.Float64("seconds") <= 1e6):

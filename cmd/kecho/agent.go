@@ -19,8 +19,9 @@ func agentCommand() *cli.Command {
 			"cluster that have a free place, and takes theirs. Alone it is a plain proxy; --join any\n" +
 			"member to be one. SIGTERM or SIGINT drains it: readiness first, what is in\n" +
 			"flight is finished, then it leaves; a second signal ends it at once.",
-		Flags:  agentFlags(),
-		Action: runAgent,
+		CustomHelpTemplate: groupedHelp,
+		Flags:              agentFlags(),
+		Action:             runAgent,
 	}
 }
 
@@ -42,5 +43,6 @@ func runAgent(c *cli.Context) error {
 	if err != nil {
 		return &api.Error{Code: api.Usage, Err: err, Detail: err.Error()}
 	}
+	limitMemory(c.Context, cfg.Logger)
 	return a.Run(c.Context)
 }

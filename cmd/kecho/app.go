@@ -35,7 +35,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Usage:     "agents beside web servers that share their overflow",
 		UsageText: "kecho COMMAND [FLAGS]",
 		Commands: []*cli.Command{
-			agentCommand(), membersCommand(), statusCommand(), gaugeCommand(), channelCommand(), filterCommand(), leaseCommand(), eventsCommand(), demoCommand(), versionCommand(),
+			agentCommand(), membersCommand(), statusCommand(), gaugeCommand(), channelCommand(), gatewayCommand(), filterCommand(), leaseCommand(), eventsCommand(), demoCommand(), versionCommand(),
 		},
 		HideVersion:    true,
 		Writer:         stdout,

@@ -23,24 +23,33 @@ func channelCommand() *cli.Command {
 					return printChannels(p, list)
 				}),
 			},
-			{
-				Name: "info", Usage: "channels with what happened on them, and their sinks", ArgsUsage: "NAME...",
-				Flags: askFlags(), Action: eachChannel((*api.Client).Channel),
-			},
+			infoCommand(),
 			{
 				Name: "open", Usage: "open channels: their events are kept on the node from now on", ArgsUsage: "NAME...",
-				Flags: askFlags(), Action: eachChannel((*api.Client).OpenChannel),
+				Description: "With --idle the node keeps a channel's events while somebody reads them and for that long\n" +
+					"after; then the others send it nothing until somebody reads again. With --type it keeps\n" +
+					"events of these types only, and a gateway brings no others from other clusters.",
+				Flags: append([]cli.Flag{
+					&cli.DurationFlag{Name: "idle", DefaultText: "never", Usage: "how long nobody reads until nothing is kept"},
+					&cli.StringSliceFlag{Name: "type", DefaultText: "all", Usage: "only events of this `TYPE` are kept; may be repeated"},
+				}, askFlags()...),
+				Action: func(c *cli.Context) error {
+					return eachChannel(func(agent *api.Client, ctx context.Context, name string) (api.Channel, error) {
+						return agent.OpenChannelWith(ctx, name, api.Keep{Idle: c.Duration("idle"), Types: c.StringSlice("type")})
+					}, printChannels)(c)
+				},
 			},
 			{
 				Name: "close", Usage: "close channels on the node", ArgsUsage: "NAME...",
 				Flags: askFlags(), Action: closeChannels,
 			},
+			pubCommand(), subCommand(), requestCommand(), replyCommand(),
 		},
 	}
 }
 
 // eachChannel is an action that prints what do says of each channel it names.
-func eachChannel(do func(*api.Client, context.Context, string) (api.Channel, error)) cli.ActionFunc {
+func eachChannel(do func(*api.Client, context.Context, string) (api.Channel, error), show func(*printer, []api.Channel) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		return ask(func(ctx context.Context, agent *api.Client, p *printer) error {
 			var all []api.Channel
@@ -51,7 +60,7 @@ func eachChannel(do func(*api.Client, context.Context, string) (api.Channel, err
 				}
 				all = append(all, ch)
 			}
-			return printChannels(p, all)
+			return show(p, all)
 		})(c)
 	}
 }

@@ -14,11 +14,11 @@ func eventsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "events",
 		Usage: "what happens on a node, as it happens, until interrupted",
-		Description: "Thresholds that are raised and cancelled, members that join, leave and fail, leases that\n" +
-			"were asked for through it and are granted or over. A gap is\n" +
-			"told of. --timeout is not for the stream, which ends with the agent.",
+		Description: "Thresholds that are raised and cancelled, members that join, leave and fail, links that\n" +
+			"come up and go down, the node's own state (ready, draining), and leases that were asked\n" +
+			"for through it and are granted or over. A gap is told of. --timeout is not for the stream, which ends with the agent.",
 		Flags: append([]cli.Flag{
-			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`: threshold, member, lease; may be repeated"},
+			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`: threshold, member, link, state, lease; may be repeated"},
 			&cli.StringFlag{Name: "after", Usage: "the `ID` of the last event that was seen: those after it come first"},
 			&cli.IntFlag{Name: "count", DefaultText: "until interrupted", Usage: "end after this many"},
 		}, askFlags()...),
@@ -43,6 +43,9 @@ func events(c *cli.Context) error {
 		if err := printEvent(p, e); err != nil {
 			return err
 		}
+		if e.Type == api.EventGap {
+			return nil // what is not there any more does not count
+		}
 		if left--; left == 0 {
 			return errEnough
 		}
@@ -51,7 +54,7 @@ func events(c *cli.Context) error {
 	if errors.Is(err, errEnough) || c.Context.Err() != nil {
 		return nil
 	}
-	return err
+	return afterFailure(c, err)
 }
 
 func printEvent(p *printer, e api.Event) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,10 @@ import (
 	"kecho/agent/api"
 )
 
+// maxInput is what a file that is sent has at most: a module as base64 fills
+// what the agent reads.
+const maxInput = 9 << 20
+
 func filterCommand() *cli.Command {
 	const kinds = "A FILE that ends in .wasm is a module (filters/wasm/spec.md); others, and - for stdin, are\n" +
 		"text of the --kind expression or stock, such as\n\n" +
@@ -26,7 +31,15 @@ func filterCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "ls", Usage: "all filters on channels, with what they did",
-				Flags: askFlags(), Action: ask(listFilters),
+				Flags: append([]cli.Flag{
+					&cli.BoolFlag{Name: "stock", Usage: "the filters that are known by name, with their parameters"},
+				}, askFlags()...),
+				Action: func(c *cli.Context) error {
+					if c.Bool("stock") {
+						return ask(listStock)(c)
+					}
+					return ask(listFilters)(c)
+				},
 			},
 			{
 				Name: "put", Usage: "put a filter on a channel, or replace it", ArgsUsage: "CHANNEL in|out FILE",
@@ -61,6 +74,28 @@ func listFilters(ctx context.Context, agent *api.Client, p *printer) error {
 		return err
 	}
 	return printFilters(p, list)
+}
+
+func listStock(ctx context.Context, agent *api.Client, p *printer) error {
+	list, err := agent.StockFilters(ctx)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return printItems(p, list)
+	}
+	rows := [][]cell{{text("FILTER"), text("AS"), text("PARAMETER"), text("TYPE"), text("DEFAULT"), text("ABOUT")}}
+	for _, f := range list {
+		as := "out"
+		if f.In {
+			as = "in, out"
+		}
+		rows = append(rows, []cell{text(f.Name), text(as), text("-"), text("-"), text("-"), text(f.About)})
+		for _, param := range f.Parameters {
+			rows = append(rows, []cell{text(""), text(""), text(param.Name), text(param.Type), text(cmp.Or(param.Default, "-")), text(param.About)})
+		}
+	}
+	return p.printTable(rows)
 }
 
 func printFilters(p *printer, list []api.Filter) error {
@@ -178,12 +213,29 @@ func newFilter(c *cli.Context, file string) (api.NewFilter, error) {
 
 // readInput is what a file has; - is stdin.
 func readInput(c *cli.Context, file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(io.LimitReader(c.App.Reader, 1<<20))
+	in, err := openInput(c, file)
+	if err != nil {
+		return nil, err
 	}
-	content, err := os.ReadFile(file)
+	defer in.Close()
+	content, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	switch {
+	case err != nil:
+		return nil, usageError(c, "%v", err)
+	case len(content) > maxInput:
+		return nil, usageError(c, "%s has more than %d bytes", file, maxInput)
+	}
+	return content, nil
+}
+
+// openInput opens a file; - is stdin.
+func openInput(c *cli.Context, file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(c.App.Reader), nil
+	}
+	in, err := os.Open(file)
 	if err != nil {
 		return nil, usageError(c, "%v", err)
 	}
-	return content, nil
+	return in, nil
 }

@@ -39,18 +39,18 @@ func watchGauges(c *cli.Context) error {
 		return usageError(c, "want --every of 10ms at least, and --timeout above 0")
 	}
 	ctx := c.Context
-	if d := c.Duration("for"); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
 	w := watcher{p: p, names: c.Args().Slice(), seen: make(map[string]string)}
-	for {
+	for first := true; ; first = false {
 		if err := w.look(ctx, agent, patience); err != nil || ctx.Err() != nil {
 			if ctx.Err() != nil {
 				return nil // it was to end now
 			}
 			return err
+		}
+		if d := c.Duration("for"); first && d > 0 { // however late the first answer is, it is shown
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, d)
+			defer cancel()
 		}
 		select {
 		case <-time.After(every):

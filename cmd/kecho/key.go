@@ -18,20 +18,23 @@ const keyData = "KECHO_KEY_DATA"
 // somebody might name by mistake.
 const maxKeyFile = 4 << 10
 
-// readKey is the gossip key that the flags or the environment give; nil when
-// neither does. No error shows what the file holds.
-func readKey(c *cli.Context) ([]byte, error) {
-	file, data := c.String("key"), os.Getenv(keyData)
-	source := keyData
+// gatewayKeyData is the same for the other cluster of a gateway.
+const gatewayKeyData = "KECHO_GATEWAY_KEY_DATA"
+
+// readKey is the gossip key that the flag or the environment's variable give; nil
+// when neither does. No error shows what the file holds.
+func readKey(c *cli.Context, flag, variable string) ([]byte, error) {
+	file, data := c.String(flag), os.Getenv(variable)
+	source := variable
 	switch {
 	case file != "" && data != "":
-		return nil, usageError(c, "--key and %s both give a key: leave one out", keyData)
+		return nil, usageError(c, "--%s and %s both give a key: leave one out", flag, variable)
 	case file != "":
 		var err error
 		if data, err = readShort(file); err != nil {
-			return nil, usageError(c, "--key %s: %v", file, err)
+			return nil, usageError(c, "--%s %s: %v", flag, file, err)
 		}
-		source = "--key " + file
+		source = "--" + flag + " " + file
 	case data == "":
 		return nil, nil
 	}

@@ -14,14 +14,20 @@ import (
 
 func membersCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "members",
-		Usage:  "who is in the cluster, as one agent sees it",
-		Flags:  askFlags(),
-		Action: ask(members),
+		Name:  "members",
+		Usage: "who is in the cluster, as one agent sees it",
+		Flags: append([]cli.Flag{
+			&cli.BoolFlag{Name: "links", Usage: "what went over the links to them, at each priority"},
+		}, askFlags()...),
+		Action: func(c *cli.Context) error {
+			return ask(func(ctx context.Context, agent *api.Client, p *printer) error {
+				return members(ctx, agent, p, c.Bool("links"))
+			})(c)
+		},
 	}
 }
 
-func members(ctx context.Context, agent *api.Client, p *printer) error {
+func members(ctx context.Context, agent *api.Client, p *printer, links bool) error {
 	list, err := agent.Members(ctx)
 	if err != nil {
 		return err
@@ -29,10 +35,36 @@ func members(ctx context.Context, agent *api.Client, p *printer) error {
 	if p.json {
 		return printItems(p, list)
 	}
+	if links {
+		return printLinks(p, list)
+	}
 	slices.SortFunc(list, func(a, b api.Member) int { return cmp.Compare(a.Name, b.Name) })
 	rows := [][]cell{{text("NAME"), text("STATUS"), text("LINK"), text("RTT"), text("LOAD"), text("CAPACITY"), text("HEARD"), text("ADDRESS"), text("")}}
 	for _, m := range list {
 		rows = append(rows, memberRow(m))
+	}
+	return p.printTable(rows)
+}
+
+func printLinks(p *printer, list []api.Member) error {
+	rows := [][]cell{{
+		text("NAME"), text("PRIORITY"), text("OUT"), text("BYTES"), text("IN"), text("BYTES"), text("REFUSED"), text("LATE"), text("QUEUED"), text("BYTES"),
+	}}
+	for _, m := range list {
+		if m.Link == nil {
+			continue
+		}
+		for _, at := range []struct {
+			priority string
+			flow     api.LinkFlow
+		}{{"urgent", m.Link.Urgent}, {"normal", m.Link.Normal}, {"bulk", m.Link.Bulk}} {
+			count := func(n uint64) cell { return number("%d", n) }
+			f := at.flow
+			rows = append(rows, []cell{
+				text(m.Name), text(at.priority), count(f.FramesOut), count(f.BytesOut), count(f.FramesIn), count(f.BytesIn),
+				count(f.Refused), count(f.Late), number("%d", f.Queued), number("%d", f.QueuedBytes),
+			})
+		}
 	}
 	return p.printTable(rows)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,18 +121,25 @@ func printStatus(p *printer, n api.Node, r api.Readiness) error {
 		state.paint = green
 	}
 	upstream := cell{text: n.Upstream.URL + " is up"}
-	if !n.Upstream.Up {
+	switch {
+	case !n.Upstream.Up:
 		upstream = cell{text: n.Upstream.URL + " is down", paint: red}
+	case n.Upstream.Failing:
+		upstream = cell{text: n.Upstream.URL + " is up and fails too many of its requests", paint: yellow}
+	}
+	if since := n.Upstream.Since; since != nil {
+		upstream.text += " since " + since.Local().Format(time.DateTime)
 	}
 	rows := [][]cell{
 		{text(n.Name), state},
 		{text("cluster"), text(n.Cluster)},
-		{text("version"), text(n.Version)},
+		{text("version"), text(cmp.Or(n.Version, "-"))},
 		{text("started"), text(n.Started.Local().Format(time.DateTime))},
 		{text("upstream"), upstream},
-		{text("listens"), text(fmt.Sprintf("http %s, admin %s, gossip %s, link %s", n.Addresses.HTTP, n.Addresses.Admin, n.Addresses.Gossip, n.Addresses.Link))},
+		{text("listens"), text(fmt.Sprintf("http %s, admin %s, gossip %s, link %s", cmp.Or(n.Addresses.HTTP, "by the program itself"), n.Addresses.Admin, n.Addresses.Gossip, n.Addresses.Link))},
 		{text("limits"), text(fmt.Sprintf("soft %d, hard %d, queue %d", n.Limits.Soft, n.Limits.Hard, n.Limits.Queue))},
 		{text("load"), text(fmt.Sprintf("%.2f: %d running, %d queued", n.Load.Load, n.Load.Running, n.Load.Queued))},
+		{text("clients"), text(connections(n.Connections))},
 		{text("moves"), text(moves(n.Counters))},
 		{text("machine"), text(fmt.Sprintf("cpu %s and memory %s in use", part(n.Load.CPU), part(n.Load.Memory)))},
 	}
@@ -144,6 +152,23 @@ func printStatus(p *printer, n api.Node, r api.Readiness) error {
 		rows = append(rows, []cell{text("check " + c.Name), mark})
 	}
 	return p.printTable(rows)
+}
+
+// connections is "3 connections, 1 busy, of 9744 at most; 2 refused", of which
+// the last part is there when a limit was met.
+func connections(c api.Connections) string {
+	if c.Most == 0 {
+		return "connections of the program itself"
+	}
+	s := fmt.Sprintf("%d connections, %d busy, of %d at most", c.Open, c.Busy, c.Most)
+	for _, limit := range []struct{ reason, what string }{
+		{"address", "refused for their address"}, {"room", "closed for others"}, {"busy", "pauses"}, {"files", "without a descriptor"}, {"flood", "ended for a flood"},
+	} {
+		if times := c.Limited[limit.reason]; times > 0 {
+			s += fmt.Sprintf("; %d %s", times, limit.what)
+		}
+	}
+	return s
 }
 
 // moves is what went to peers and came from them since the start.

@@ -136,7 +136,11 @@ func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
 func withArguments(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		args := c.Args().Slice()
-		if late := lateFlag(args); late > 0 && !strings.HasPrefix(c.Command.ArgsUsage, "-- ") {
+		own := args
+		if i := slices.Index(args, "--"); i >= 0 && strings.Contains(c.Command.ArgsUsage, " -- ") {
+			own = args[:i]
+		}
+		if late := lateFlag(own); late > 0 && !strings.HasPrefix(c.Command.ArgsUsage, "-- ") {
 			return usageError(c, "%s stands behind %q and would not be read: flags come first: %s %s %s",
 				args[late], args[0], commandPath(c), strings.Join(args[late:], " "), c.Command.ArgsUsage)
 		}
@@ -147,9 +151,10 @@ func withArguments(action cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
-// lateFlag is which of args, behind the first, looks like a flag; 0: none.
+// lateFlag is which of args, behind the first, looks like a flag; 0: none. A
+// dash alone is stdin.
 func lateFlag(args []string) int {
-	return max(0, slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-") }))
+	return max(0, slices.IndexFunc(args, func(arg string) bool { return len(arg) > 1 && arg[0] == '-' }))
 }
 
 // refuseParents runs action unless flags of the command above were given, as

@@ -26,7 +26,8 @@
 //
 // A channel whose filters are its owner's (the balancer's, the resource
 // manager's) is not attached as it is: its Set would replace what keeps requests
-// and leases safe. The agent refuses its own channels.
+// and leases safe. The owner gives a Set that has the filter see less, and only
+// narrow.
 //
 // # Concurrency
 //
@@ -42,10 +43,8 @@
 // A Runtime has as many revisions as places. A filter that failed 3 times in a
 // row rests for a second, in which the fallback decides, and then is tried
 // again: a module that spins costs its time limit once a second, not at every
-// event. One run of 16 is timed, because reading the clock twice costs more than
-// a small filter.
-// What one run may cost is each Compiler's to bound. A stock filter's source
-// has at most 4 KiB.
+// event. What one run may cost is each Compiler's to bound. A stock filter's
+// source has at most 4 KiB.
 //
 // # Testing
 //

@@ -8,29 +8,19 @@ import (
 )
 
 const (
-	timedEvery = 16          // runs: one of so many is timed
-	strikes    = 3           // failures in a row after which a filter rests
-	restTime   = time.Second // how long
+	strikes  = 3           // failures in a row after which a filter rests
+	restTime = time.Second // how long
 )
 
 // Stats is what one revision did since it was put.
 type Stats struct {
-	Runs    uint64 // events that it decided about, or failed to
+	// FilterStats has the events that it decided about, or failed to.
+	channel.FilterStats
 	Failed  uint64 // runs that were cut off or ended with an error
 	Skipped uint64 // events that the fallback decided about while it rested
 	Dropped uint64 // events that were left no sink, by it or by the fallback
-	Timed   uint64 // runs that were timed
-	Time    time.Duration
 	// LastError is what the latest failure said; empty: none yet.
 	LastError string
-}
-
-// Mean is the time of one run; 0 when none was timed.
-func (s Stats) Mean() time.Duration {
-	if s.Timed == 0 {
-		return 0
-	}
-	return s.Time / time.Duration(s.Timed)
 }
 
 // revision is one program at one place.
@@ -44,11 +34,11 @@ type revision struct {
 	// current. Who brings it to 0 closes the program; it never rises from 0.
 	users atomic.Int64
 
-	runs, failed, skipped, dropped, timed atomic.Uint64
-	nanos                                 atomic.Int64
-	streak                                atomic.Int32 // failures in a row
-	restUntil                             atomic.Int64 // Unix nanoseconds; 0: it does not rest
-	lastError                             atomic.Pointer[string]
+	runs                     channel.FilterRuns
+	failed, skipped, dropped atomic.Uint64
+	streak                   atomic.Int32 // failures in a row
+	restUntil                atomic.Int64 // Unix nanoseconds; 0: it does not rest
+	lastError                atomic.Pointer[string]
 }
 
 // enter reports false when the revision was replaced and is closed.
@@ -77,16 +67,9 @@ func (r *revision) run(e *channel.Event, sinks []channel.Sink) []channel.Sink {
 		r.skipped.Add(1)
 		return r.fall(sinks)
 	}
-	var kept []channel.Sink
-	var err error
-	if r.runs.Add(1)%timedEvery == 1 {
-		began := r.now()
-		kept, err = r.program.Run(e, sinks)
-		r.nanos.Add(int64(r.now().Sub(began)))
-		r.timed.Add(1)
-	} else {
-		kept, err = r.program.Run(e, sinks)
-	}
+	begin := r.runs.Begin()
+	kept, err := r.program.Run(e, sinks)
+	r.runs.End(begin)
 	if err != nil {
 		r.fail(err)
 		return r.fall(sinks)
@@ -127,10 +110,7 @@ func (r *revision) fall(sinks []channel.Sink) []channel.Sink {
 // report is the revision's Info with its Stats now.
 func (r *revision) report() Info {
 	info := r.info
-	info.Stats = Stats{
-		Runs: r.runs.Load(), Failed: r.failed.Load(), Skipped: r.skipped.Load(), Dropped: r.dropped.Load(),
-		Timed: r.timed.Load(), Time: time.Duration(r.nanos.Load()),
-	}
+	info.Stats = Stats{FilterStats: r.runs.Stats(), Failed: r.failed.Load(), Skipped: r.skipped.Load(), Dropped: r.dropped.Load()}
 	if text := r.lastError.Load(); text != nil {
 		info.Stats.LastError = *text
 	}

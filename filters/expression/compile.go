@@ -83,6 +83,9 @@ func (c *Compiler) Compile(d dynamic.Direction, source []byte) (dynamic.Program,
 	if check.err != nil {
 		return nil, located(check.err.Bind(plain.Source()))
 	}
+	if p := newNative(node, check.used, c.now); p != nil {
+		return p, nil
+	}
 	code, err := compile(text, true)
 	if err != nil {
 		return nil, located(err)

@@ -36,6 +36,15 @@
 //
 // A Compiler goes into dynamic.Config.Compilers.
 //
+// # How it runs
+//
+// An expression of comparisons, logic, in, the functions above, all, any and none
+// over sinks, filter, sortBy by a number, reverse and take of a constant is
+// compiled to Go closures that read the event and the sinks where they are:
+// without allocation, and in a tenth of the time. Anything else in it, such as
+// arithmetic or a pattern, has the language's virtual machine run the whole.
+// sortBy keeps the order of equals in closures; in the machine not beyond 11.
+//
 // # Concurrency
 //
 // A Compiler is immutable; its programs may be run by any number of
@@ -54,6 +63,6 @@
 //
 // # Testing
 //
-// The tests compare kept sinks with those of plain Go, and need no helper
-// package. BenchmarkRun prints the cost per event.
+// The tests compare kept sinks with those of plain Go, and closures with the
+// machine on random expressions; they need no helper package. BenchmarkRun prints the cost per event.
 package expression

@@ -53,7 +53,7 @@ func (s *sink) fill(from *channel.Sink, used fields, now time.Time) {
 		s.Node = from.Node.String()
 	}
 	if used.age {
-		s.Age = max(now.Sub(from.Heard).Seconds(), 0)
+		s.Age = ageOf(from, now)
 	}
 	if used.name {
 		s.Name, _ = filters.Name.In(from.Attrs)
@@ -62,26 +62,19 @@ func (s *sink) fill(from *channel.Sink, used fields, now time.Time) {
 		s.Zone, _ = filters.Zone.In(from.Attrs)
 	}
 	if used.load {
-		var ok bool
-		if s.Load, ok = filters.LoadIn(from.Attrs); !ok {
-			s.Load = filters.MaxLoad // who cannot measure itself is never taken for idle
-		}
+		s.Load = loadOf(from)
 	}
 	if used.capacity {
-		places, ok := filters.CapacityIn(from.Attrs)
-		if s.Capacity = int(places); !ok {
-			s.Capacity = 1
-		}
+		s.Capacity = capacityOf(from)
 	}
 	if used.service {
-		mean, _ := filters.ServiceIn(from.Attrs)
-		s.Service = mean.Seconds()
+		s.Service = serviceOf(from)
 	}
 	if used.weight {
 		s.Weight = filters.WeightIn(from.Attrs)
 	}
 	if used.draining {
-		s.Draining, _ = filters.Draining.In(from.Attrs)
+		s.Draining = drainingOf(from)
 	}
 }
 
@@ -110,43 +103,89 @@ func (s *sink) attributes() channel.Attrs   { return s.attrs }
 // functions are those that look an attribute up.
 func functions() []expr.Option {
 	return []expr.Option{
-		expr.Function("number", number, new(func(holder, string, float64) float64)),
-		expr.Function("text", lookup[string], new(func(holder, string, string) string)),
-		expr.Function("flag", lookup[bool], new(func(holder, string, bool) bool)),
-		expr.Function("has", has, new(func(holder, string) bool)),
+		expr.Function("number", callNumber, new(func(holder, string, float64) float64)),
+		expr.Function("text", callValue[string], new(func(holder, string, string) string)),
+		expr.Function("flag", callValue[bool], new(func(holder, string, bool) bool)),
+		expr.Function("has", callHas, new(func(holder, string) bool)),
 	}
 }
 
-func number(params ...any) (any, error) {
-	attrs, name := params[0].(holder).attributes(), params[1].(string)
-	if v, ok := channel.Key[float64](name).In(attrs); ok {
-		return v, nil
-	}
-	if v, ok := channel.Key[int64](name).In(attrs); ok {
-		return float64(v), nil
-	}
+func callNumber(params ...any) (any, error) {
+	var or float64
 	switch v := params[2].(type) {
 	case float64:
-		return v, nil
+		or = v
 	case int:
-		return float64(v), nil
+		or = float64(v)
+	default:
+		return nil, fmt.Errorf("number: the default %v is not a number", params[2])
 	}
-	return nil, fmt.Errorf("number: the default %v is not a number", params[2])
+	return numberIn(params[0].(holder).attributes(), params[1].(string), or), nil
 }
 
-func lookup[T channel.Value](params ...any) (any, error) {
-	if v, ok := channel.Key[T](params[1].(string)).In(params[0].(holder).attributes()); ok {
-		return v, nil
-	}
-	return params[2], nil
+func callValue[T channel.Value](params ...any) (any, error) {
+	return valueIn(params[0].(holder).attributes(), params[1].(string), params[2].(T)), nil
 }
 
-func has(params ...any) (any, error) {
-	name := params[1].(string)
-	for _, a := range params[0].(holder).attributes() {
-		if a.Name == name {
-			return true, nil
+func callHas(params ...any) (any, error) {
+	return hasIn(params[0].(holder).attributes(), params[1].(string)), nil
+}
+
+// numberIn is the attribute of that name, a float or an integer, or else or.
+func numberIn(attrs channel.Attrs, name string, or float64) float64 {
+	if v, ok := channel.Key[float64](name).In(attrs); ok {
+		return v
+	}
+	if v, ok := channel.Key[int64](name).In(attrs); ok {
+		return float64(v)
+	}
+	return or
+}
+
+func valueIn[T channel.Value](attrs channel.Attrs, name string, or T) T {
+	if v, ok := channel.Key[T](name).In(attrs); ok {
+		return v
+	}
+	return or
+}
+
+func hasIn(attrs channel.Attrs, name string) bool {
+	for i := range attrs {
+		if attrs[i].Name == name {
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
+
+// The fields of events and sinks that are not just there.
+
+func reOf(e *channel.Event) string {
+	if e.Re.IsZero() {
+		return ""
+	}
+	return e.Re.Source.String()
+}
+
+func ageOf(s *channel.Sink, now time.Time) float64 { return max(now.Sub(s.Heard).Seconds(), 0) }
+
+func loadOf(s *channel.Sink) float64 {
+	if load, ok := filters.LoadIn(s.Attrs); ok {
+		return load
+	}
+	return filters.MaxLoad // who cannot measure itself is never taken for idle
+}
+
+func capacityOf(s *channel.Sink) int {
+	if places, ok := filters.CapacityIn(s.Attrs); ok {
+		return int(places)
+	}
+	return 1
+}
+
+func serviceOf(s *channel.Sink) float64 {
+	mean, _ := filters.ServiceIn(s.Attrs)
+	return mean.Seconds()
+}
+
+func drainingOf(s *channel.Sink) bool { return valueIn(s.Attrs, string(filters.Draining), false) }

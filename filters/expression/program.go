@@ -87,8 +87,8 @@ func (r *run) set(e *channel.Event, used fields) {
 	if used.source {
 		r.env.Source = e.ID.Source.String()
 	}
-	if used.re && !e.Re.IsZero() {
-		r.env.Re = e.Re.Source.String()
+	if used.re {
+		r.env.Re = reOf(e)
 	}
 	r.event.attrs, r.from.attrs = e.Attrs, e.From
 }

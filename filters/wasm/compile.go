@@ -56,7 +56,7 @@ func New(cfg Config) *Compiler {
 	if cfg.Memory < pageSize {
 		cfg.Memory = 16 << 20
 	}
-	cfg.Memory = min(cfg.Memory, 1<<30)
+	cfg.Memory = min(cfg.Memory, 1<<30) / pageSize * pageSize
 	if cfg.Instances <= 0 {
 		cfg.Instances = 4
 	}
@@ -85,7 +85,6 @@ func (c *Compiler) Compile(d dynamic.Direction, module []byte) (dynamic.Program,
 	features := api.CoreFeaturesV2.SetEnabled(api.CoreFeatureReferenceTypes, false)
 	rt := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfig().
 		WithCoreFeatures(features).
-		WithMemoryLimitPages(uint32(c.cfg.Memory/pageSize)).
 		WithCloseOnContextDone(true))
 	p, err := c.program(rt, d, module)
 	if err != nil {
@@ -105,6 +104,9 @@ func (c *Compiler) program(rt wazero.Runtime, d dynamic.Direction, module []byte
 	}
 	if err := checkExports(code); err != nil {
 		return nil, err
+	}
+	if n := uint64(code.ExportedMemories()[exportMemory].Min()) * pageSize; n > uint64(c.cfg.Memory) {
+		return nil, fmt.Errorf("its memory begins with %d bytes, at most %d", n, c.cfg.Memory)
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, rt); err != nil {
 		return nil, fmt.Errorf("make WASI: %w", err)

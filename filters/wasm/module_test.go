@@ -26,6 +26,8 @@ var (
 	traps     = []byte{0, 0x0b}                                                                   // unreachable
 	recurses  = []byte{0x20, 0, 0x20, 1, 0x10, 1, 0x0b}                                           // calls itself
 	grows     = []byte{0x41, 0xff, 0xff, 0, 0x40, 0, 0x0b}                                        // memory.grow 16383, returns what that does
+	overgrows = []byte{0x41, 0xff, 0xff, 0, 0x40, 0, 0x1a, 0, 0x0b}                               // the same, and unreachable
+	growsWell = []byte{0x41, 21, 0x40, 0, 0x1a, 0x41, 0, 0x0b}                                    // memory.grow 21, three times 21 and one is all; returns 0
 	buffer1Ki = []byte{0x41, 0x80, 8, 0x0b}                                                       // 1024
 	nowhere   = []byte{0x41, 0x70, 0x0b}                                                          // -16
 	nothing   = []byte{0x0b}

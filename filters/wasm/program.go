@@ -34,6 +34,7 @@ type program struct {
 type instance struct {
 	module         api.Module
 	memory         api.Memory
+	bounded        *memory // which memory is
 	buffer, filter api.Function
 	input          []byte
 	kept           []channel.Sink
@@ -45,12 +46,13 @@ func (p *program) start() (*instance, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Start)
 	defer cancel()
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize")
-	m, err := p.runtime.InstantiateModule(ctx, p.code, config)
+	bounded := &memory{most: p.cfg.Memory}
+	m, err := p.runtime.InstantiateModule(bounded.within(ctx), p.code, config)
 	if err != nil {
-		return nil, fmt.Errorf("start module: %w", cause(err))
+		return nil, fmt.Errorf("start module: %w", bounded.blame(cause(err)))
 	}
 	return &instance{
-		module: m, memory: m.ExportedMemory(exportMemory),
+		module: m, memory: m.ExportedMemory(exportMemory), bounded: bounded,
 		buffer: m.ExportedFunction(exportBuffer), filter: m.ExportedFunction(exportFilter),
 	}, nil
 }
@@ -61,8 +63,9 @@ func (p *program) Run(e *channel.Event, sinks []channel.Sink) ([]channel.Sink, e
 	if err != nil {
 		return nil, err
 	}
+	in.bounded.forgive()
 	kept, err := p.run(in, e, sinks)
-	if err != nil {
+	if err = in.bounded.blame(err); err != nil {
 		in.module.Close(context.Background())
 		p.idle <- nil
 		return nil, err

@@ -80,7 +80,9 @@ func TestRun(t *testing.T) {
 		{"recurses", handmade{filter: recurses}, 0, "stack overflow"},
 		{"spins", handmade{filter: spins}, 0, ErrTime.Error()},
 		{"spins before", handmade{buffer: spins}, 0, ErrTime.Error()},
-		{"grows", handmade{filter: grows}, 0, "it says that it failed: -1"},
+		{"grows and traps", handmade{filter: overgrows}, 0, "it wanted 1073741824 bytes of memory, at most 4194304: wasm error: unreachable"},
+		{"grows as much as it may", handmade{filter: growsWell}, 0, ""},
+		{"grows", handmade{filter: grows}, 0, "it wanted 1073741824 bytes of memory, at most 4194304: it says that it failed: -1"},
 	} {
 		cfg := testConfig()
 		if c.want != ErrTime.Error() {

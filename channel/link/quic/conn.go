@@ -3,7 +3,8 @@ package quic
 import (
 	"context"
 	"crypto/tls"
-	"io"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -34,13 +35,16 @@ type conn struct {
 
 var _ link.Laned = (*conn)(nil)
 
-// newConn opens this side's streams; nothing is sent for that.
-func newConn(owner *Transport, qc *quicgo.Conn) (*conn, error) {
+// newConn opens this side's streams; nothing is sent for that. Its owner has
+// begun to count it.
+func newConn(owner *Transport, qc *quicgo.Conn) (net.Conn, error) {
 	c := &conn{owner: owner, quic: qc}
 	for i := range c.all {
 		out, err := qc.OpenUniStream()
 		if err != nil {
-			return nil, err
+			qc.CloseWithError(0, "")
+			owner.end()
+			return nil, fmt.Errorf("open the lanes: %w", err)
 		}
 		c.all[i] = &lane{SendStream: out, conn: qc, arrived: make(chan struct{})}
 	}
@@ -63,7 +67,7 @@ func (c *conn) await() {
 }
 
 // Lanes implements link.Laned.
-func (c *conn) Lanes() (all [lanes]io.ReadWriteCloser) {
+func (c *conn) Lanes() (all [lanes]link.Lane) {
 	for i, l := range c.all {
 		all[i] = l
 	}
@@ -91,7 +95,7 @@ func (c *conn) Close() error {
 		c.SetDeadline(time.Time{})
 		c.quic.CloseWithError(0, "")
 		c.wg.Wait()
-		c.owner.remove()
+		c.owner.end()
 	})
 	return nil
 }
@@ -136,4 +140,23 @@ func (l *lane) Read(b []byte) (int, error) {
 	case <-l.conn.Context().Done():
 		return 0, context.Cause(l.conn.Context())
 	}
+}
+
+// small is what TryWrite takes: a packet. What quic-go has taken can be neither
+// overtaken nor dropped when it is late, and it takes a whole window.
+const small = 1200
+
+// TryWrite implements link.Lane.
+func (l *lane) TryWrite(b []byte) (int, error) {
+	if len(b) > small {
+		return 0, nil
+	}
+	err := l.TryWriteAll(b)
+	switch {
+	case err == nil:
+		return len(b), nil
+	case errors.Is(err, quicgo.ErrWouldBlock):
+		return 0, nil
+	}
+	return 0, err
 }

@@ -2,13 +2,6 @@ package quic
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -16,50 +9,9 @@ import (
 	"time"
 
 	"kecho/channel"
+	"kecho/channel/channeltest"
 	"kecho/channel/link"
 )
-
-// authority signs the nodes' certificates.
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
-
-func newAuthority(t *testing.T) *authority {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{key, cert}
-}
-
-// keys are what the node called name is given.
-func (a *authority) keys(t *testing.T, name string) *tls.Config {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, RootCAs: roots}
-}
 
 // pair is two pools, told of each other.
 func pair(t *testing.T, first, second link.Config) (ups <-chan channel.NodeID, pools [2]*link.Pool) {
@@ -83,23 +35,28 @@ func pair(t *testing.T, first, second link.Config) (ups <-chan channel.NodeID, p
 	}
 	for _, p := range pools {
 		p.SetPeers(peers)
-		ctx, cancel := context.WithCancel(context.Background())
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if err := p.Serve(ctx, up); err != nil {
-				t.Errorf("serve: %v", err)
-			}
-		})
-		t.Cleanup(func() { cancel(); wg.Wait() })
+		serve(t, p, up)
 	}
 	return up, pools
 }
 
+// serve runs p until the test ends.
+func serve(t testing.TB, p *link.Pool, r channel.Receiver) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := p.Serve(ctx, r); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
 type events chan channel.NodeID
 
-func (e events) LinkUp(peer channel.NodeID)                  { e <- peer }
-func (e events) LinkDown(channel.NodeID, error)              {}
-func (e events) Receive(peer channel.NodeID, _ []byte) error { return nil }
+func (e events) LinkUp(peer channel.NodeID)                            { e <- peer }
+func (e events) LinkDown(channel.NodeID, error)                        {}
+func (e events) Receive(channel.NodeID, time.Time, []byte, bool) error { return nil }
 
 // trouble waits for what a pool has against its only peer.
 func trouble(t *testing.T, p *link.Pool, want string) {
@@ -117,8 +74,8 @@ func trouble(t *testing.T, p *link.Pool, want string) {
 }
 
 func TestKeys(t *testing.T) {
-	a := newAuthority(t)
-	ups, _ := pair(t, link.Config{Name: "web0", TLS: a.keys(t, "web0")}, link.Config{Name: "web1", TLS: a.keys(t, "web1")})
+	a := channeltest.NewAuthority(t)
+	ups, _ := pair(t, link.Config{Name: "web0", TLS: a.Keys(t, "web0")}, link.Config{Name: "web1", TLS: a.Keys(t, "web1")})
 	for range 2 {
 		select {
 		case <-ups:
@@ -129,16 +86,16 @@ func TestKeys(t *testing.T) {
 }
 
 func TestKeysOnOneSideOnly(t *testing.T) {
-	a := newAuthority(t)
-	_, pools := pair(t, link.Config{Name: "web0", TLS: a.keys(t, "web0")}, link.Config{Name: "web1"})
+	a := channeltest.NewAuthority(t)
+	_, pools := pair(t, link.Config{Name: "web0", TLS: a.Keys(t, "web0")}, link.Config{Name: "web1"})
 	trouble(t, pools[0], "this node uses --cert and that one does not")
 	trouble(t, pools[1], "that node uses --cert and this one does not")
 }
 
 // A certificate of somebody else's authority is refused by either side.
 func TestKeysOfAnotherAuthority(t *testing.T) {
-	a, b := newAuthority(t), newAuthority(t)
-	_, pools := pair(t, link.Config{Name: "web0", TLS: a.keys(t, "web0")}, link.Config{Name: "web1", TLS: b.keys(t, "web1")})
+	a, b := channeltest.NewAuthority(t), channeltest.NewAuthority(t)
+	_, pools := pair(t, link.Config{Name: "web0", TLS: a.Keys(t, "web0")}, link.Config{Name: "web1", TLS: b.Keys(t, "web1")})
 	trouble(t, pools[0], "certificate")
 	trouble(t, pools[1], "certificate")
 }

@@ -32,7 +32,7 @@ func overLoopback(t testing.TB, n int, deadAfter time.Duration) *channeltest.Lin
 			ID: channel.NewNodeID(), Name: fmt.Sprintf("web%d", i), Listener: tr,
 			DeadAfter: deadAfter, PingInterval: deadAfter / 4,
 			// A busy machine is no reason to fail. What is lost on it is tried again.
-			DialTimeout: 5 * time.Second, HelloTimeout: 5 * time.Second, FlushTimeout: 20 * time.Second,
+			DialTimeout: time.Minute, HelloTimeout: 20 * time.Second, FlushTimeout: 20 * time.Second,
 		}
 		if deadAfter == 0 {
 			cfg.DeadAfter, cfg.PingInterval = time.Minute, time.Second
@@ -48,9 +48,7 @@ func overLoopback(t testing.TB, n int, deadAfter time.Duration) *channeltest.Lin
 		if err != nil {
 			t.Fatal(err)
 		}
-		town.pools = append(town.pools, pool)
-		town.peers = append(town.peers, link.Peer{ID: cfg.ID, Name: cfg.Name, Addr: tr.Addr().String()})
-		town.known = append(town.known, map[int]bool{})
+		town.add(pool, link.Peer{ID: cfg.ID, Name: cfg.Name, Addr: tr.Addr().String()})
 		world.IDs, world.Links = append(world.IDs, cfg.ID), append(world.Links, pool)
 	}
 	return world
@@ -80,6 +78,12 @@ func (tn *town) transport(t testing.TB) *Transport {
 	}
 	t.Cleanup(func() { tr.Close() })
 	return tr
+}
+
+// add settles one more node, as the others know it.
+func (tn *town) add(pool *link.Pool, peer link.Peer) {
+	tn.pools, tn.peers = append(tn.pools, pool), append(tn.peers, peer)
+	tn.known = append(tn.known, map[int]bool{})
 }
 
 func (tn *town) introduce(a, b int) {
@@ -132,18 +136,13 @@ type lossy struct {
 	town *town
 }
 
-func (l *lossy) WriteTo(b []byte, to net.Addr) (int, error) {
+// WriteMsgUDP is how quic-go sends on a UDP socket.
+func (l *lossy) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (n, oobn int, err error) {
 	l.town.mu.Lock()
 	drop := l.town.stalled[l.LocalAddr().String()+to.String()]
 	l.town.mu.Unlock()
 	if drop {
-		return len(b), nil
+		return len(b), len(oob), nil
 	}
-	return l.UDPConn.WriteTo(b, to)
+	return l.UDPConn.WriteMsgUDP(b, oob, to)
 }
-
-// WriteMsgUDP and ReadMsgUDP are hidden, so that every packet goes by WriteTo.
-func (l *lossy) WriteMsgUDP() {}
-
-// ReadMsgUDP is hidden.
-func (l *lossy) ReadMsgUDP() {}

@@ -31,18 +31,19 @@ type Config struct {
 }
 
 // Transport is one UDP socket. It is the Listener of a link.Config, whose Dial
-// is its own.
+// is its own, with a DialTimeout of this package's.
 type Transport struct {
 	packets  net.PacketConn
 	quic     *quicgo.Transport
 	listener *quicgo.Listener
+	incoming *incoming
 	client   *tls.Config
 	keys     bool
-	ctx      context.Context // done when the listener is closed
+	dials    context.Context // done when the transport is closed
 	stop     context.CancelFunc
 
 	mu     sync.Mutex
-	open   int  // connections
+	open   int  // connections and dials
 	closed bool // nothing new comes in or goes out
 }
 
@@ -61,7 +62,7 @@ const (
 const window = 512 << 10
 
 var settings = quicgo.Config{
-	HandshakeIdleTimeout:           5 * time.Second, // a dialer has its own, shorter one
+	HandshakeIdleTimeout:           5 * time.Second,
 	MaxIdleTimeout:                 5 * time.Minute, // the link's pings judge sooner
 	InitialStreamReceiveWindow:     window,
 	MaxStreamReceiveWindow:         window,
@@ -77,12 +78,17 @@ func New(cfg Config) (*Transport, error) {
 	if cfg.Packets == nil {
 		return nil, errors.New("QUIC configuration: no Packets")
 	}
+	if udp, ok := cfg.Packets.(*net.UDPConn); ok {
+		cfg.Packets = steady{udp}
+	}
 	server, client, err := handshakes(cfg.TLS)
 	if err == nil {
-		t := &Transport{packets: cfg.Packets, client: client, keys: cfg.TLS != nil}
-		t.quic = &quicgo.Transport{Conn: cfg.Packets}
-		t.ctx, t.stop = context.WithCancel(context.Background())
+		t := &Transport{packets: cfg.Packets, incoming: newIncoming(), client: client, keys: cfg.TLS != nil}
+		t.dials, t.stop = context.WithCancel(context.Background())
+		t.quic = &quicgo.Transport{Conn: cfg.Packets, ConnContext: t.incoming.admit, StatelessResetKey: new(quicgo.StatelessResetKey)}
+		rand.Read(t.quic.StatelessResetKey[:])
 		if t.listener, err = t.quic.Listen(server, &settings); err == nil {
+			go t.incoming.fill(t.listener)
 			return t, nil
 		}
 		t.quic.Close()
@@ -125,55 +131,20 @@ func madeUp() (tls.Certificate, error) {
 // net.ErrClosed after Close.
 func (t *Transport) Accept() (net.Conn, error) {
 	for {
-		qc, err := t.listener.Accept(t.ctx)
+		qc, err := t.incoming.next()
 		if err != nil {
-			if t.ctx.Err() != nil || errors.Is(err, quicgo.ErrServerClosed) {
-				return nil, net.ErrClosed
-			}
 			return nil, err
 		}
-		c, err := t.add(qc)
-		if err == nil {
+		if !t.begin() {
+			qc.CloseWithError(0, "")
+			return nil, net.ErrClosed
+		}
+		if c, err := newConn(t, qc); err == nil {
 			return c, nil
 		}
 		// It was closed while it waited: the next one.
-		if t.ctx.Err() != nil {
-			return nil, net.ErrClosed
-		}
 	}
 }
-
-// Dial connects to host:port. It is what link.Config wants as its Dial.
-func (t *Transport) Dial(ctx context.Context, addr string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	n, err := net.DefaultResolver.LookupPort(ctx, "udp", port)
-	if err != nil {
-		return nil, err
-	}
-	to := &net.UDPAddr{IP: ips[0].Unmap().AsSlice(), Port: n, Zone: ips[0].Zone()}
-	qc, err := t.quic.Dial(ctx, to, t.client, &settings)
-	var failed *quicgo.TransportError
-	switch {
-	case err == nil:
-		return t.add(qc)
-	case errors.As(err, &failed) && failed.ErrorCode == noProtocol:
-		return nil, link.Mixed(t.keys)
-	case ctx.Err() != nil && context.Cause(ctx) == context.DeadlineExceeded:
-		return nil, fmt.Errorf("nothing answers in QUIC on UDP port %s: is it up, does it run with --transport quic too, does a firewall drop UDP? (%w)", port, err)
-	}
-	return nil, err
-}
-
-// noProtocol is TLS's alert no_application_protocol (RFC 7301) in QUIC (RFC
-// 9001, section 4.8).
-const noProtocol = 0x100 + 120
 
 // Addr is the UDP socket's.
 func (t *Transport) Addr() net.Addr { return t.packets.LocalAddr() }
@@ -191,45 +162,35 @@ func (t *Transport) Close() error {
 	t.mu.Unlock()
 	t.stop()
 	err := t.listener.Close()
+	t.incoming.refuse()
 	if last {
-		err = errors.Join(err, t.end())
+		err = errors.Join(err, t.release())
 	}
 	return err
 }
 
-// end closes what is left. Nothing uses it any more.
-func (t *Transport) end() error {
+// release closes what is left. Nothing uses it any more.
+func (t *Transport) release() error {
 	return errors.Join(t.quic.Close(), t.packets.Close())
 }
 
-// add makes a connection of qc.
-func (t *Transport) add(qc *quicgo.Conn) (net.Conn, error) {
+// begin counts one more connection, or what may become one, unless the
+// transport is closed. Each is followed by an end.
+func (t *Transport) begin() bool {
 	t.mu.Lock()
-	closed := t.closed
-	if !closed {
+	defer t.mu.Unlock()
+	if !t.closed {
 		t.open++
 	}
-	t.mu.Unlock()
-	if closed {
-		qc.CloseWithError(0, "")
-		return nil, net.ErrClosed
-	}
-	c, err := newConn(t, qc)
-	if err != nil {
-		qc.CloseWithError(0, "")
-		t.remove()
-		return nil, fmt.Errorf("open the lanes: %w", err)
-	}
-	return c, nil
+	return !t.closed
 }
 
-// remove is told of every connection that has ended.
-func (t *Transport) remove() {
+func (t *Transport) end() {
 	t.mu.Lock()
 	t.open--
 	last := t.closed && t.open == 0
 	t.mu.Unlock()
 	if last {
-		t.end()
+		t.release()
 	}
 }

@@ -15,7 +15,11 @@
 // times are not to be trusted, when the machine itself made requests late.
 //
 // Leases measures something else: how long contenders, a cluster of agents and
-// clusters of etcd, take to give a lease, in turns on one disk.
+// clusters of etcd, take to give a lease, in turns on one disk. Channels measures
+// media, each a source and its sinks as processes (package events), over kecho's
+// links or a NATS server: how long events take and what they cost, in turns. Fronts
+// measures doors, an agent, HAProxy, nginx and others before one web server (package
+// fronts): what a request costs them, in turns, on a CPU of their own.
 //
 // # Use
 //
@@ -27,10 +31,16 @@
 // The process that Hosts starts calls Host.
 //
 //	result, err := live.Leases(ctx, live.LeaseConfig{Kecho: "/usr/bin/kecho", Etcd: "/usr/bin/etcd"})
+//	result, err := live.Channels(ctx, live.ChannelConfig{
+//		Station: []string{"/usr/bin/kecho-lab", "bench", "station"}, NATS: "/usr/bin/nats-server",
+//	})
+//	result, err := live.Fronts(ctx, live.FrontsConfig{
+//		Kecho: "/usr/bin/kecho", HAProxy: "/usr/sbin/haproxy", Stand: []string{"/usr/bin/kecho-lab", "bench", "stand"},
+//	})
 //
 // # Concurrency
 //
-// Run and Leases block, and have ended all that they started when they return,
+// Run, Leases, Channels and Fronts block, and have ended all that they started when they return,
 // processes too; when this process is killed they die with it (Linux). Runs do not share
 // anything but the machine, which is why two at once measure nothing.
 //
@@ -43,10 +53,11 @@
 // events with it, up to when it was killed.
 //
 // The load of Leases is closed-loop: a client takes, gives back and takes again.
-// Its directories stay behind when this process is killed.
+// Its directories stay behind when this process is killed. Fronts has this process
+// stay on one CPU from then on.
 //
 // # Testing
 //
-// The tests here are of what is pure; e2e/lab_test.go and e2e/leasebench_test.go
-// run small clusters.
+// The tests here are of what is pure; e2e/lab_test.go, e2e/leasebench_test.go,
+// e2e/channelbench_test.go and e2e/frontbench_test.go run small ones.
 package live

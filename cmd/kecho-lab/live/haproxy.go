@@ -17,6 +17,7 @@ type haproxy struct {
 	webs    []string
 	workers int
 	timeout time.Duration
+	threads int // 0: as many as it takes
 	failed  func(error)
 
 	at      string
@@ -65,6 +66,9 @@ func (h *haproxy) configFile() (*os.File, error) {
 // waits in the one queue of the backend.
 func (h *haproxy) config() string {
 	var b strings.Builder
+	if h.threads > 0 {
+		fmt.Fprintf(&b, "global\n    nbthread %d\n", h.threads)
+	}
 	fmt.Fprintf(&b, `defaults
     mode http
     retries 0
@@ -74,6 +78,7 @@ func (h *haproxy) config() string {
     timeout queue %[1]dms
     timeout server %[1]dms
     http-reuse always
+    option forwardfor
 frontend clients
     bind fd@3
     default_backend hosts

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"kecho/cmd/kecho-lab/alarm"
 	"kecho/cmd/kecho/demo"
 )
 
@@ -51,7 +52,7 @@ type execution struct {
 type hosts struct {
 	cfg    HostConfig
 	open   sync.WaitGroup
-	alarms []chan *alarm // of each node, one a worker
+	alarms []chan *alarm.Alarm // of each node, one a worker
 
 	mu      sync.Mutex
 	servers []*http.Server // guarded by mu; nil while it is down
@@ -92,10 +93,10 @@ func Host(ctx context.Context, cfg HostConfig, out io.Writer) error {
 
 // wind makes the alarms of one more node.
 func (h *hosts) wind() error {
-	alarms := make(chan *alarm, h.cfg.Workers)
+	alarms := make(chan *alarm.Alarm, h.cfg.Workers)
 	h.alarms = append(h.alarms, alarms)
 	for range h.cfg.Workers {
-		a, err := newAlarm()
+		a, err := alarm.New()
 		if err != nil {
 			return err
 		}
@@ -149,7 +150,7 @@ func (h *hosts) close() {
 	h.open.Wait()
 	for _, alarms := range h.alarms {
 		for len(alarms) > 0 {
-			(<-alarms).close()
+			(<-alarms).Close()
 		}
 	}
 }
@@ -168,7 +169,7 @@ func (h *hosts) work(i int, r *http.Request) bool {
 		e.Done = burn(r.Context(), e.Asked)
 	} else {
 		a := <-h.alarms[i]
-		e.Done = a.sleep(r.Context(), e.Asked)
+		e.Done = a.Sleep(r.Context(), e.Asked)
 		h.alarms[i] <- a
 	}
 	e.Took = time.Since(began)

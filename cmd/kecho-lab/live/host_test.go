@@ -23,7 +23,7 @@ func newHosts(t *testing.T, burn bool) *hosts {
 	if err := h.wind(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { (<-h.alarms[0]).close() })
+	t.Cleanup(func() { (<-h.alarms[0]).Close() })
 	return h
 }
 
@@ -62,29 +62,6 @@ func TestExecutionsAndCommands(t *testing.T) {
 		r.SetPathValue("node", node)
 		if h.change(h.down)(w, r); w.Code < 400 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("down %s: %d %s", node, w.Code, w.Body)
-		}
-	}
-}
-
-// An alarm that was interrupted is as good as new.
-func TestAlarm(t *testing.T) {
-	a, err := newAlarm()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	for range 3 {
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Microsecond, cancel)
-		if a.sleep(ctx, time.Hour) {
-			t.Error("an hour has passed")
-		}
-		began := time.Now()
-		if !a.sleep(t.Context(), time.Millisecond) || time.Since(began) < time.Millisecond {
-			t.Error("it did not sleep for a millisecond")
-		}
-		if !a.sleep(t.Context(), 0) || !a.sleep(t.Context(), -1) {
-			t.Error("what has passed is not waited for")
 		}
 	}
 }

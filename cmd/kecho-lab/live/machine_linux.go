@@ -1,7 +1,10 @@
 package live
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -62,6 +65,51 @@ func residentOf(pid int) float64 {
 		return kib / 1024
 	}
 	return 0
+}
+
+// onCPU has do start processes that run on one CPU only. It reports an error of
+// do's, or that there is no such CPU.
+func onCPU(cpu int, do func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return fmt.Errorf("find the CPUs of this process: %w", err)
+	}
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("use CPU %d: %w", cpu, err)
+	}
+	return errors.Join(do(), unix.SchedSetaffinity(0, &before))
+}
+
+// stayOn has this process run on one CPU from now on.
+func stayOn(cpu int) error {
+	var one unix.CPUSet
+	one.Set(cpu)
+	runtime.GOMAXPROCS(1)
+	threads, err := os.ReadDir("/proc/self/task") // those to come do as the one that makes them
+	for _, t := range threads {
+		id, _ := strconv.Atoi(t.Name()) // the kernel writes numbers
+		if e := unix.SchedSetaffinity(id, &one); e != nil && e != unix.ESRCH {
+			err = errors.Join(err, fmt.Errorf("use CPU %d: %w", cpu, e))
+		}
+	}
+	return err
+}
+
+// cpus are those that this process may use.
+func cpus() (all []int) {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return nil
+	}
+	for i := range 8 * len(set) * 8 {
+		if set.IsSet(i) {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 // inMemory reports whether a directory is on no disk.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kecho/balancer/sim"
+	"kecho/cmd/kecho-lab/alarm"
 	"kecho/cmd/kecho/demo"
 )
 
@@ -155,18 +156,18 @@ func (r *run) rest(ctx context.Context) (used gauges, err error) {
 
 // load sends every request when it is due, and waits for the last answer.
 func (r *run) load(ctx context.Context) error {
-	alarm, err := newAlarm()
+	clock, err := alarm.New()
 	if err != nil {
 		return err
 	}
-	defer alarm.close()
+	defer clock.Close()
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 4096, IdleConnTimeout: 30 * time.Second}
 	defer transport.CloseIdleConnections()
 	load, err := demo.NewLoad(demo.LoadConfig{
 		Target: "http://" + r.front.target(0) + "/", Method: r.cfg.Method,
 		Duration: r.cfg.Length, Timeout: r.cfg.Timeout, InFlight: 20_000,
 		Transport: transport,
-		Sleep:     func(ctx context.Context, d time.Duration) { alarm.sleep(ctx, d) },
+		Sleep:     func(ctx context.Context, d time.Duration) { clock.Sleep(ctx, d) },
 		Plan: func(yield func(time.Duration) bool) {
 			for _, a := range r.arrivals {
 				if !yield(a.At) {

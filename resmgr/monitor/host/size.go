@@ -14,6 +14,7 @@ import (
 type Size struct {
 	CPUs   float64
 	Memory uint64 // bytes
+	Limit  uint64 // of the container's memory, in bytes; 0: it has none
 }
 
 // Size reads it. Limits that cannot be read count as none, which is logged.
@@ -36,6 +37,7 @@ func (r *Reader) Size(ctx context.Context) Size {
 	if err != nil && err != errNoValue {
 		r.log.Warn("cannot read the container's memory limit", "err", err)
 	}
+	s.Limit = uint64(most)
 	if most > 0 && s.Memory > 0 {
 		s.Memory = min(s.Memory, uint64(most))
 	}

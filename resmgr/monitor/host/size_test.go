@@ -12,15 +12,16 @@ func TestSize(t *testing.T) {
 		tree   string
 		cpus   float64
 		memory uint64
+		limit  uint64
 	}{
-		{"v2-unlimited", machine, 8 << 30},
-		{"v2-nested", 1, 512 << 20}, // the pod's, the scope's
-		{"v2-docker", min(2, machine), 256 << 20},
+		{"v2-unlimited", machine, 8 << 30, 0},
+		{"v2-nested", 1, 512 << 20, 512 << 20}, // the pod's, the scope's
+		{"v2-docker", min(2, machine), 256 << 20, 256 << 20},
 	} {
 		tr := newTree(t, c.tree)
 		tr.write("proc/meminfo", "MemTotal: 8388608 kB\nMemFree: 100 kB\nMemAvailable: 900 kB\n")
 		got := tr.reader().Size(t.Context())
-		if got != (Size{c.cpus, c.memory}) {
+		if got != (Size{c.cpus, c.memory, c.limit}) {
 			t.Errorf("%s: %+v, want %v CPUs and %d bytes", c.tree, got, c.cpus, c.memory)
 		}
 		if tr.log.Len() > 0 {

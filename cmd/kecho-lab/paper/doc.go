@@ -1,0 +1,42 @@
+// Package paper repeats the microbenchmarks of the papers that kecho comes from,
+// on nodes that are linked over loopback TCP as agents are.
+//
+// # Vocabulary
+//
+// A town is nodes in this process, each with links and channels of its own and a
+// link to every other. A line is one figure beside what the paper has for it. Of
+// the KECho paper: Figure 7, what filters save, and Table 1, what channels cost.
+// Of AEM: Figure 6, what an active link costs beside idle ones. A hub is a
+// process for that: a node with an active link, and many idle ones. Of TAO: the
+// full and subset configurations of a channel, for which there are no figures.
+//
+// # Use
+//
+//	res, err := paper.Run(ctx, paper.Config{Hub: []string{"/usr/bin/kecho-lab", "bench", "hub"}})
+//
+// The process that Hub starts calls Hub.
+//
+// # How it is measured
+//
+// Everything is done in turns, so that what else the machine does meets all that
+// is compared alike; a figure is the median of its events, and a ratio has the
+// least and the most of turns beside each other. Events are submitted one at a
+// time, a tenth of a millisecond apart at least, as in the papers: a stream of
+// them goes out many with one system call, which bench channel measures. What
+// handling costs is taken on the goroutine that does it, from when the link has
+// the frame until the handlers have ended.
+//
+// # Concurrency
+//
+// Run and Hub block, and have ended all that they started when they return.
+//
+// # Limits
+//
+// A hub of 5,000 idle links has 10,000 connections, since their other ends are in
+// it too; what the process may not have open is left out, and said. Idle links are
+// pinged each 10 min here, each second in an agent.
+//
+// # Testing
+//
+// e2e/paperbench_test.go runs a short form.
+package paper
