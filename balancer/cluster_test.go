@@ -225,11 +225,14 @@ func work(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush() // a client that is gone is seen below
 	}
 	ms, _ := strconv.Atoi(r.URL.Query().Get("ms"))
-	select {
-	case <-r.Context().Done():
-	case <-time.After(time.Duration(ms) * time.Millisecond):
-		_, _ = fmt.Fprintf(w, "%s %s", r.Method, r.URL.Path)
+	if ms > 0 {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-time.After(time.Duration(ms) * time.Millisecond):
+		}
 	}
+	_, _ = fmt.Fprintf(w, "%s %s", r.Method, r.URL.Path)
 }
 
 // outcome is what a client of a member got.

@@ -103,18 +103,21 @@ func isOffer(e *policy.Effect) bool {
 
 // run tells the core when a time has come that it waits for, until ctx is done.
 func (d *desk) run(ctx context.Context) {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour) // stopped or set before it is waited for
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
+		switch wait, ok := d.tick(); {
+		case !ok:
+			timer.Stop()
+		case wait == 0:
+			continue
+		default:
+			timer.Reset(wait)
+		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-d.wake:
 		case <-timer.C:
-		}
-		timer.Stop()
-		if wait, ok := d.tick(); ok {
-			timer.Reset(wait)
 		}
 	}
 }

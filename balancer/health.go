@@ -196,9 +196,16 @@ func (u *upstream) run(ctx context.Context) {
 	defer u.websockets.close()
 	reap := time.NewTicker(reapEvery)
 	defer reap.Stop()
-	next := time.NewTimer(0)
+	next := time.NewTimer(time.Hour)
 	defer next.Stop()
-	for {
+	look := func() {
+		if u.check(ctx); u.health.watches() {
+			next.Reset(u.health.pause())
+		} else {
+			next.Stop()
+		}
+	}
+	for look(); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -207,9 +214,7 @@ func (u *upstream) run(ctx context.Context) {
 		case <-u.health.fell:
 			next.Reset(u.health.pause())
 		case <-next.C:
-			if u.check(ctx); u.health.watches() {
-				next.Reset(u.health.pause())
-			}
+			look()
 		}
 	}
 }

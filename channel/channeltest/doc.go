@@ -21,7 +21,8 @@
 //
 // An Authority signs certificates for links with TLS.
 //
-// Everything works outside a synctest bubble too.
+// Everything works outside a synctest bubble too. OneProcessor keeps the race detector
+// whole where serf runs in bubbles.
 //
 // # Concurrency
 //

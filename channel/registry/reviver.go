@@ -73,16 +73,18 @@ func (s *session) joinRestarted(ctx context.Context) {
 	}
 }
 
-// joinFailed tries one of the failed peers at each tick.
+// joinFailed tries one of the failed peers, and pauses for reviveEvery, until ctx
+// is done.
 func (s *session) joinFailed(ctx context.Context) {
-	tick := time.NewTicker(reviveEvery)
-	defer tick.Stop()
+	pause := time.NewTimer(reviveEvery)
+	defer pause.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case <-pause.C:
 			if addr := s.toRevive(); addr != "" {
 				s.rejoin(addr)
 			}
+			pause.Reset(reviveEvery)
 		case <-ctx.Done():
 			return
 		}
