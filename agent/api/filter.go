@@ -68,6 +68,7 @@ type FilterTrial struct {
 type TrialEvent struct {
 	Type       string         `json:"type" minLength:"1" maxLength:"64"`
 	Priority   string         `json:"priority,omitempty" enum:"urgent,normal,bulk"`
+	Size       int            `json:"size,omitempty" minimum:"0" maximum:"98304" doc:"bytes of its data, which filters do not see"`
 	Attributes map[string]any `json:"attributes,omitempty"`
 	From       map[string]any `json:"from,omitempty" doc:"what the source's node says of itself"`
 }

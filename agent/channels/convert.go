@@ -73,7 +73,7 @@ func extend(e *channel.Event, name, text string) (err error) {
 	case ExtTTL:
 		ttl, bad := time.ParseDuration(text)
 		if bad != nil || ttl <= 0 {
-			return fmt.Errorf("%.40q is no time, such as 1.5s", text)
+			return fmt.Errorf("%.40q is not a duration above 0, such as 1.5s", text)
 		}
 		e.Deadline = time.Now().Add(ttl)
 	}

@@ -164,7 +164,7 @@ func TestPublishRefuses(t *testing.T) {
 			{event("x", strings.Repeat("t", 1025)), channels.ErrEvent, "x has 1025 bytes"},
 			{event("kechore", "7"), channels.ErrEvent, "kechore: event id"},
 			{event("kechopriority", "high"), channels.ErrEvent, `"high": want urgent, normal or bulk`},
-			{event("kechottl", "-1s"), channels.ErrEvent, `"-1s" is no time`},
+			{event("kechottl", "-1s"), channels.ErrEvent, `"-1s" is not a duration above 0`},
 			{many, channels.ErrEvent, "34 attributes besides type"},
 			{long, channels.ErrLarge, "bytes of data"},
 		} {

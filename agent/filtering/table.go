@@ -110,6 +110,9 @@ func (t *Table) Put(at api.FilterPlace, f api.NewFilter) (api.Filter, error) {
 func (t *Table) Remove(at api.FilterPlace) error {
 	t.changing.Lock()
 	defer t.changing.Unlock()
+	if err := t.attach(at.Channel); err != nil {
+		return err
+	}
 	if err := t.permitted(at); err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func TestTest(t *testing.T) {
 	trial := func(source string) api.FilterTrial {
 		var all api.FilterTrial
 		text := fmt.Sprintf(`{"direction":"out","filter":{"kind":"expression","source":%q},
-			"event":{"type":"job","priority":"urgent","attributes":{"n":3},"from":{"zone":"a"}},
+			"event":{"type":"job","priority":"urgent","size":7,"attributes":{"n":3},"from":{"zone":"a"}},
 			"sinks":[{"local":true},{"attributes":{"load":0.9}},{"attributes":{"load":{"float":0}},"age_ms":2000}]}`, source)
 		if err := json.Unmarshal([]byte(text), &all); err != nil {
 			t.Fatal(err)
@@ -137,19 +137,25 @@ func TestTest(t *testing.T) {
 		`sinks | filter(.age > 1)`:                "[2]",
 		`priority == urgent && number(event, "n", 0) == 3 && text(from, "zone", "") == "a"`: "[0 1 2]",
 		`type == "x"`: "[]",
+		`size == 7`:   "[0 1 2]",
 	} {
 		out, err := table.Test(trial(source))
 		if err != nil || out.Error != "" || fmt.Sprint(out.Kept) != want {
 			t.Errorf("%s: %+v, %v; want %s", source, out, err, want)
 		}
 	}
-	if out, err := table.Test(trial(`7 % (size + 0) == 1`)); err != nil || !strings.Contains(out.Error, "divide by zero") {
+	if out, err := table.Test(trial(`7 % (size - 7) == 1`)); err != nil || !strings.Contains(out.Error, "divide by zero") {
 		t.Errorf("%+v, %v", out, err)
 	}
 	bad := trial("true")
 	bad.Sinks[1].Attributes["tags"] = []any{1}
 	var coded *api.Error
 	if _, err := table.Test(bad); !errors.As(err, &coded) || coded.Code != api.Invalid || !strings.Contains(coded.Detail, `body.sinks[1].attributes."tags"`) {
+		t.Error(err)
+	}
+	bad = trial("true")
+	bad.Event.Size = -1
+	if _, err := table.Test(bad); !errors.As(err, &coded) || !strings.Contains(coded.Detail, "body.event.size") {
 		t.Error(err)
 	}
 	if _, err := table.Test(trial("sinks |")); !errors.As(err, &coded) || coded.Code.Status() != http.StatusUnprocessableEntity {

@@ -37,7 +37,10 @@ func (t *Table) Test(trial api.FilterTrial) (api.FilterOutcome, error) {
 }
 
 func read(trial api.FilterTrial) (*channel.Event, []channel.Sink, error) {
-	e := &channel.Event{ID: channel.ID{Source: 1, Seq: 1}, Type: channel.Type(trial.Event.Type)}
+	if n := trial.Event.Size; n < 0 || n > channel.MaxBody {
+		return nil, nil, fmt.Errorf("body.event.size: %d: want 0 to %d", n, channel.MaxBody)
+	}
+	e := &channel.Event{ID: channel.ID{Source: 1, Seq: 1}, Type: channel.Type(trial.Event.Type), Body: make([]byte, trial.Event.Size)}
 	switch trial.Event.Priority {
 	case "urgent":
 		e.Priority = channel.Urgent

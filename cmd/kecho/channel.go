@@ -34,6 +34,12 @@ func channelCommand() *cli.Command {
 					&cli.StringSliceFlag{Name: "type", DefaultText: "all", Usage: "only events of this `TYPE` are kept; may be repeated"},
 				}, askFlags()...),
 				Action: func(c *cli.Context) error {
+					if err := noneEmpty(c, "type"); err != nil {
+						return err
+					}
+					if c.IsSet("idle") && c.Duration("idle") == 0 { // which would stand for never
+						return usageError(c, "--idle 0s: want 1s to 1h, or leave it out")
+					}
 					return eachChannel(func(agent *api.Client, ctx context.Context, name string) (api.Channel, error) {
 						return agent.OpenChannelWith(ctx, name, api.Keep{Idle: c.Duration("idle"), Types: c.StringSlice("type")})
 					}, printChannels)(c)

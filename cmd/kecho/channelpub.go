@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -43,9 +44,9 @@ func eventFlags() []cli.Flag {
 		&cli.StringFlag{Name: "id", DefaultText: "made up", Usage: "its `ID`, which is the source's own"},
 		&cli.StringFlag{Name: "data", Usage: "its `DATA`"},
 		&cli.StringFlag{Name: "file", Usage: "a `FILE` that has its data; - is stdin"},
-		&cli.StringFlag{Name: "content-type", DefaultText: "by the data", Usage: "what the data `IS`, such as application/json"},
+		&cli.StringFlag{Name: "content-type", DefaultText: "by the data", Usage: "media `TYPE` of the data, such as application/json"},
 		&cli.StringSliceFlag{Name: "attr", Usage: "another attribute, as `NAME=VALUE`; may be repeated"},
-		&cli.StringFlag{Name: "priority", Usage: "`urgent or bulk`"},
+		&cli.StringFlag{Name: "priority", DefaultText: "normal", Usage: "its `PRIORITY`: urgent, normal or bulk"},
 		&cli.DurationFlag{Name: "ttl", DefaultText: "for ever", Usage: "how long it is worth delivering"},
 	}
 }
@@ -68,9 +69,15 @@ func newEvent(c *cli.Context, data []byte) (cloudevents.Event, error) {
 		e.Attributes[name] = value
 	}
 	if p := c.String("priority"); p != "" {
+		if !slices.Contains([]string{"urgent", "normal", "bulk"}, p) {
+			return e, usageError(c, "--priority %q: want urgent, normal or bulk", p)
+		}
 		e.Attributes["kechopriority"] = p
 	}
 	if ttl := c.Duration("ttl"); c.IsSet("ttl") {
+		if ttl <= 0 {
+			return e, usageError(c, "--ttl %v: want more than 0", ttl)
+		}
 		e.Attributes["kechottl"] = ttl.String()
 	}
 	if err := e.Check(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,8 +43,14 @@ func subscribe(c *cli.Context) error {
 	}
 	p.lines = p.json // a stream has no end to indent to
 	left := c.Int("count")
+	if left < 0 || left == 0 && c.IsSet("count") {
+		return usageError(c, "--count %d: want 1 or more", left)
+	}
+	if err := noneEmpty(c, "type", "source"); err != nil {
+		return err
+	}
 	s := api.Selection{Types: c.StringSlice("type"), Sources: c.StringSlice("source"), After: c.String("after")}
-	return afterFailure(c, follow(c, s, func(item api.ChannelItem) error {
+	return byFlag(c, follow(c, s, func(item api.ChannelItem) error {
 		if err := printItem(p, item); err != nil {
 			return err
 		}
@@ -57,19 +64,36 @@ func subscribe(c *cli.Context) error {
 	}))
 }
 
-// afterFailure is err by the name of the flag, when it is about --after, which the
-// agent knows as a field.
-func afterFailure(c *cli.Context, err error) error {
+// byFlag is err by the name of the flag, when it is about what the agent knows as a
+// field.
+func byFlag(c *cli.Context, err error) error {
 	var coded *api.Error
 	if !errors.As(err, &coded) || coded.Code != api.Invalid {
 		return err
 	}
-	for _, field := range []string{"query.after: ", "header.Last-Event-ID: "} {
-		if _, what, ok := strings.Cut(coded.Detail, field); ok { // behind which agent says so
-			return usageError(c, "--after %s", what)
+	for _, f := range []struct{ field, flag string }{
+		{"query.after: ", "after"}, {"header.Last-Event-ID: ", "after"},
+		{"query.gap: ", "gap"}, {"query.timeout: ", "timeout"}, {"query.replies: ", "replies"},
+	} {
+		if _, what, ok := strings.Cut(coded.Detail, f.field); ok { // behind which agent says so
+			if !strings.HasPrefix(what, `"`) { // the value
+				what = c.String(f.flag) + ": " + what
+			}
+			return usageError(c, "--%s %s", f.flag, what)
 		}
 	}
 	return err
+}
+
+// noneEmpty refuses flags that may be repeated and have an empty value, such as that
+// of a variable that is not set: the agent would take them for not given.
+func noneEmpty(c *cli.Context, flags ...string) error {
+	for _, name := range flags {
+		if slices.Contains(c.StringSlice(name), "") {
+			return usageError(c, "--%s is empty: leave it out for all", name)
+		}
+	}
+	return nil
 }
 
 // follow calls each for the events of the channel that the command names until

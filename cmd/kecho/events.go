@@ -54,7 +54,7 @@ func events(c *cli.Context) error {
 	if errors.Is(err, errEnough) || c.Context.Err() != nil {
 		return nil
 	}
-	return afterFailure(c, err)
+	return byFlag(c, err)
 }
 
 func printEvent(p *printer, e api.Event) error {

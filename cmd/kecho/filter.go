@@ -46,14 +46,14 @@ func filterCommand() *cli.Command {
 				Description: kinds,
 				Flags: append([]cli.Flag{
 					kindFlag(),
-					&cli.StringFlag{Name: "fallback", Value: "pass", Usage: "what becomes of an event whose filter failed: `pass or drop`"},
+					&cli.StringFlag{Name: "fallback", Value: "pass", Usage: "`WHAT` becomes of an event whose filter failed: pass or drop"},
 				}, askFlags()...),
 				Action: putFilter,
 			},
 			{
 				Name: "test", Usage: "run a filter on an event and sinks, touching no channel", ArgsUsage: "in|out FILE TRIAL",
 				Description: kinds + "\n\nTRIAL is a file of JSON, or - for stdin:\n\n" +
-					`   {"event": {"type": "job"}, "sinks": [{"attributes": {"load": 0.3}}]}`,
+					`   {"event": {"type": "job", "size": 100}, "sinks": [{"attributes": {"load": 0.3}}]}`,
 				Flags: append([]cli.Flag{kindFlag()}, askFlags()...), Action: testFilter,
 			},
 			{
@@ -65,7 +65,7 @@ func filterCommand() *cli.Command {
 }
 
 func kindFlag() cli.Flag {
-	return &cli.StringFlag{Name: "kind", Value: "expression", Usage: "of text: `expression or stock`"}
+	return &cli.StringFlag{Name: "kind", Value: "expression", Usage: "`KIND` of the text in FILE: expression or stock"}
 }
 
 func listFilters(ctx context.Context, agent *api.Client, p *printer) error {
@@ -129,6 +129,9 @@ func putFilter(c *cli.Context) error {
 		return err
 	}
 	f.Fallback = c.String("fallback")
+	if f.Fallback != "pass" && f.Fallback != "drop" {
+		return usageError(c, "--fallback %q: want pass or drop", f.Fallback)
+	}
 	return ask(func(ctx context.Context, agent *api.Client, p *printer) error {
 		put, err := agent.PutFilter(ctx, c.Args().Get(0), c.Args().Get(1), f)
 		if err != nil {
@@ -155,20 +158,11 @@ func testFilter(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	content, err := readInput(c, c.Args().Get(2))
+	trial, err := readTrial(c, c.Args().Get(2))
 	if err != nil {
 		return err
 	}
-	var trial api.FilterTrial
-	strict := json.NewDecoder(bytes.NewReader(content))
-	strict.DisallowUnknownFields()
-	if err := strict.Decode(&trial); err != nil {
-		return usageError(c, "%s: %v", c.Args().Get(2), err)
-	}
 	trial.Direction, trial.Filter = c.Args().Get(0), f
-	if trial.Sinks == nil {
-		trial.Sinks = []api.TrialSink{}
-	}
 	return ask(func(ctx context.Context, agent *api.Client, p *printer) error {
 		out, err := agent.TestFilter(ctx, trial)
 		if err != nil {
@@ -176,6 +170,24 @@ func testFilter(c *cli.Context) error {
 		}
 		return printOutcome(p, trial, out)
 	})(c)
+}
+
+// readTrial is the event and the sinks that file has.
+func readTrial(c *cli.Context, file string) (api.FilterTrial, error) {
+	content, err := readInput(c, file)
+	if err != nil {
+		return api.FilterTrial{}, err
+	}
+	given := struct {
+		Event api.TrialEvent  `json:"event"`
+		Sinks []api.TrialSink `json:"sinks"`
+	}{Sinks: []api.TrialSink{}}
+	strict := json.NewDecoder(bytes.NewReader(content))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&given); err != nil {
+		return api.FilterTrial{}, usageError(c, "TRIAL %s: %v", file, err)
+	}
+	return api.FilterTrial{Event: given.Event, Sinks: given.Sinks}, nil
 }
 
 func printOutcome(p *printer, trial api.FilterTrial, out api.FilterOutcome) error {
@@ -208,7 +220,11 @@ func newFilter(c *cli.Context, file string) (api.NewFilter, error) {
 	if strings.HasSuffix(file, ".wasm") {
 		return api.NewFilter{Kind: "wasm", Module: content}, nil
 	}
-	return api.NewFilter{Kind: c.String("kind"), Source: strings.TrimSpace(string(content))}, nil
+	kind := c.String("kind")
+	if kind != "expression" && kind != "stock" {
+		return api.NewFilter{}, usageError(c, "--kind %q: want expression or stock; a module is a FILE that ends in .wasm", kind)
+	}
+	return api.NewFilter{Kind: kind, Source: strings.TrimSpace(string(content))}, nil
 }
 
 // readInput is what a file has; - is stdin.

@@ -78,11 +78,11 @@ func (s *Stock) Compile(d Direction, source []byte) (Program, error) {
 
 func (s *Stock) one(d Direction, words []string) (channel.Filter, error) {
 	if len(words) == 0 {
-		return nil, fmt.Errorf("a filter's name is missing: there are %s", s.names(d))
+		return nil, fmt.Errorf("a filter's name is missing: want one of: %s", s.names(d))
 	}
 	i := slices.IndexFunc(s.table, func(f StockFilter) bool { return f.Name == words[0] })
 	if i < 0 {
-		return nil, fmt.Errorf("no stock filter %.40q: there are %s", words[0], s.names(d))
+		return nil, fmt.Errorf("no stock filter %.40q: want one of: %s", words[0], s.names(d))
 	}
 	f := s.table[i]
 	if d == In && !f.In {

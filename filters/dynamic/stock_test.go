@@ -78,9 +78,9 @@ func TestStockRefuses(t *testing.T) {
 		source    string
 		want      string // the start
 	}{
-		{Out, "", "column 1: a filter's name is missing: there are fresh, least-loaded, near"},
+		{Out, "", "column 1: a filter's name is missing: want one of: fresh, least-loaded, near"},
 		{Out, "remote | ", "column 10: a filter's name is missing"},
-		{Out, "remote |  leastloaded", `column 11: no stock filter "leastloaded": there are fresh, least-loaded`},
+		{Out, "remote |  leastloaded", `column 11: no stock filter "leastloaded": want one of: fresh, least-loaded`},
 		{Out, "least-loaded m=2", `column 1: least-loaded: no parameter "m": it has n`},
 		{Out, "remote n=2", `column 1: remote: no parameter "n": it has none`},
 		{Out, "sample n=0", `column 1: sample: parameter n: "0" is not a number from 1 to 10000`},
@@ -90,7 +90,7 @@ func TestStockRefuses(t *testing.T) {
 		{Out, "fresh max-age=-1s", `column 1: fresh: parameter max-age: "-1s" is not a duration above 0`},
 		{Out, "types only=a,,b", `column 1: types: parameter only: "a,,b" is empty or has an empty word`},
 		{In, "remote", "column 1: remote picks among nodes: it can only be an OUT-filter"},
-		{In, "x", `column 1: no stock filter "x": there are none, types`},
+		{In, "x", `column 1: no stock filter "x": want one of: none, types`},
 		{Out, strings.Repeat(" ", 5000), "stock filter of 5000 bytes, at most 4096"},
 	} {
 		_, err := testStock().Compile(c.direction, []byte(c.source))

@@ -38,7 +38,24 @@ func (c *checker) Visit(node *ast.Node) {
 		c.binary(n)
 	case *ast.PredicateNode:
 		c.predicate(n)
+	case *ast.BuiltinNode:
+		if n.Name == "take" && len(n.Arguments) == 2 && isNegative(n.Arguments[1]) {
+			c.refuse(n.Arguments[1], belowZero)
+		}
 	}
+}
+
+// belowZero is what is wrong with a take that the language itself has no word for.
+const belowZero = "take of a number below 0"
+
+// isNegative reports whether node is written as a number below 0.
+func isNegative(node ast.Node) bool {
+	minus, ok := node.(*ast.UnaryNode)
+	if !ok || minus.Operator != "-" {
+		return false
+	}
+	n, ok := minus.Node.(*ast.IntegerNode)
+	return ok && n.Value > 0
 }
 
 func (c *checker) binary(n *ast.BinaryNode) {

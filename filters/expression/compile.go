@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -68,6 +69,9 @@ func (c *Compiler) Compile(d dynamic.Direction, source []byte) (dynamic.Program,
 		return nil, &Error{Message: fmt.Sprintf("expression of %d bytes, at most %d", len(source), maxSource)}
 	}
 	text := string(source)
+	if strings.TrimSpace(text) == "" {
+		return nil, &Error{Message: "the expression is empty"}
+	}
 	// Unoptimized first: the checks want the tree as it was written.
 	plain, err := compile(text, false)
 	if err != nil {
@@ -109,7 +113,11 @@ func located(err error) error {
 	if !errors.As(err, &f) {
 		return &Error{Message: err.Error()}
 	}
-	return &Error{Line: f.Line, Column: f.Column + 1, Message: f.Message, Snippet: f.Snippet}
+	message := f.Message
+	if message == "unexpected token EOF" {
+		message = "something is missing behind this"
+	}
+	return &Error{Line: f.Line, Column: f.Column + 1, Message: message, Snippet: f.Snippet}
 }
 
 func isBool(node ast.Node) bool { return node.Type() != nil && node.Type().Kind() == reflect.Bool }

@@ -15,8 +15,9 @@ func TestCompileRefuses(t *testing.T) {
 		line, column int
 		want         string // in the message
 	}{
-		{dynamic.Out, ``, 0, 0, ""},
-		{dynamic.Out, `type == `, 1, 8, "unexpected token EOF"},
+		{dynamic.Out, ``, 0, 0, "the expression is empty"},
+		{dynamic.In, " \n", 0, 0, "the expression is empty"},
+		{dynamic.Out, `type == `, 1, 8, "something is missing behind this"},
 		{dynamic.Out, `tipe == "x"`, 1, 1, "unknown name tipe"},
 		{dynamic.Out, "type == \"x\" &&\n  size > limit", 2, 10, "unknown name limit"},
 		{dynamic.Out, `type > 1`, 1, 6, "invalid operation: > (mismatched types string and int)"},
@@ -39,6 +40,7 @@ func TestCompileRefuses(t *testing.T) {
 		{dynamic.Out, `type matches "("`, 1, 6, "missing closing )"},
 		{dynamic.Out, `number(event, "n", "x") > 1`, 1, 20, "cannot use string"},
 		{dynamic.Out, `repeat("x", 1000000) == ""`, 1, 7, "unknown name repeat"},
+		{dynamic.Out, `sinks | take(-1)`, 1, 14, "take of a number below 0"},
 		{dynamic.In, `sinks | take(1)`, 1, 1, "only an OUT-filter picks sinks"},
 		{dynamic.In, strings.Repeat("1 == 1 && ", 100) + "true", 0, 0, "exceeds maximum allowed nodes"},
 		{dynamic.In, strings.Repeat(" ", 5000), 0, 0, "expression of 5000 bytes, at most 4096"},

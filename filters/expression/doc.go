@@ -58,7 +58,7 @@
 // patterns that are not constant, and every function but those above and all,
 // any, none, one, count, sum, filter, sortBy, take, reverse, len, abs, min,
 // max, lower, upper, hasPrefix and hasSuffix. Only fields that the expression names are
-// looked up. What still goes wrong in a run (a division by zero, take of a
+// looked up. What still goes wrong in a run (a remainder of a division by zero, take of a
 // negative number) is the run's error, for which the place's fallback stands.
 //
 // # Testing

@@ -1,10 +1,13 @@
 package expression
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
 	"kecho/channel"
@@ -53,7 +56,7 @@ func (p *program) Run(e *channel.Event, sinks []channel.Sink) ([]channel.Sink, e
 	}
 	result, err := r.vm.Run(p.code, &r.env)
 	if err != nil {
-		return nil, fmt.Errorf("expression: %w", err)
+		return nil, fmt.Errorf("expression: %w", worded(err))
 	}
 	switch v := result.(type) {
 	case bool:
@@ -67,6 +70,15 @@ func (p *program) Run(e *channel.Event, sinks []channel.Sink) ([]channel.Sink, e
 		return keep(r, v, sinks), nil
 	}
 	return nil, fmt.Errorf("expression: the result is a %T", result)
+}
+
+// worded has the language's panic about a take say what was wrong.
+func worded(err error) error {
+	var f *file.Error
+	if errors.As(err, &f) && strings.HasSuffix(f.Message, "slice index out of bounds") {
+		f.Message, f.Prev = belowZero, nil
+	}
+	return err
 }
 
 // Close is dynamic.Program's; there is nothing to free.

@@ -127,7 +127,7 @@ func TestSinks(t *testing.T) {
 // TestRunFails: an error of the run leaves the sinks as they were given.
 func TestRunFails(t *testing.T) {
 	for source, want := range map[string]string{
-		`sinks | take(size - 200)`:     "slice index out of bounds",
+		`sinks | take(size - 200)`:     "take of a number below 0 (1:9)",
 		`7 % (size - 100) == 1`:        "divide by zero",
 		`sinks[size].load > 1`:         "out of range",
 		`sinks | filter(7 % size > 0)`: "",
