@@ -86,7 +86,7 @@ func (s *Subscription) correlate(e *Event) {
 		for _, e := range o.set {
 			it.size += e.size()
 		}
-		if s.admitLocked(&it) {
+		if s.admitLocked(&it, it.lane()) {
 			s.waiting.put(it)
 			s.wakeLocked()
 		}

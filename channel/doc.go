@@ -46,7 +46,8 @@
 // # Delivery
 //
 // An event arrives at most once. Events of one source, channel and priority
-// arrive in the order in which they were submitted; there is no other order.
+// arrive in the order in which they were submitted; there is no other order. What
+// is urgent overtakes in the queues of links and of subscriptions.
 // Submit says whether a link took the event, not whether it arrived. The time
 // that an event waits in the source's own queues is not taken off the time
 // left that it carries. When an event's deadline passes while it waits, in the

@@ -155,7 +155,7 @@ func (s *Subscription) Stats() SubscriptionStats {
 func (s *Subscription) queued() (events, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.waiting.items), s.waiting.bytes
+	return s.waiting.events, s.waiting.bytes
 }
 
 // Timing is how long something took: every time by one clock, this node's.

@@ -62,7 +62,8 @@ type SubscriptionConfig struct {
 	// of the channel match it. Zero: Normal.
 	Priority Priority
 	// Queue is how many events wait for the handler at most, beside the one
-	// that it is at. Zero: MaxQueue.
+	// that it is at. Of those that wait the most urgent are handed over first.
+	// Zero: MaxQueue.
 	Queue int
 	// QueueBytes bounds the bytes of their bodies and attributes. Zero:
 	// MaxQueueBytes.

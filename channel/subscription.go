@@ -31,8 +31,8 @@ type Subscription struct {
 // what is late.
 const sweepEvery = 10 * time.Millisecond
 
-// Subscribe calls h for each event that matches, in order, one at a time, on
-// a goroutine that is not the link's: h may block, and then up to MaxQueue
+// Subscribe calls h for each event that matches, the urgent ones first and else in
+// order, one at a time, on a goroutine that is not the link's: h may block, and then up to MaxQueue
 // events or MaxQueueBytes wait for it. Before Run they wait too. It is the
 // short form of SubscribeWith.
 func (c *Channel) Subscribe(m Match, h Handler) (*Subscription, error) {
@@ -173,7 +173,7 @@ func (s *Subscription) enqueue(e *Event) {
 	if s.closed.Load() || s.suspended.Load() {
 		return
 	}
-	if s.admitLocked(&it) {
+	if s.admitLocked(&it, laneOf(e)) {
 		it.event = e.Clone()
 		s.waiting.put(it)
 		s.wakeLocked()
@@ -183,14 +183,14 @@ func (s *Subscription) enqueue(e *Event) {
 // admitLocked makes room for it, or reports that there is none. In a full queue
 // what is late goes first; that is looked for at most once in a while, because
 // it takes time in proportion to the queue.
-func (s *Subscription) admitLocked(it *item) bool {
+func (s *Subscription) admitLocked(it *item, lane int) bool {
 	if !s.waiting.fits(it.size) && it.since-s.swept >= sweepEvery {
 		s.swept = it.since
 		n := uint64(s.waiting.expire(time.Now()))
 		s.count.late.Add(n)
 		s.channel.count.late.Add(n)
 	}
-	v := s.waiting.admit(it.key, it.size)
+	v := s.waiting.admit(it.key, it.size, lane)
 	switch {
 	case v.refused:
 		s.count.refused.Add(1)
@@ -213,7 +213,7 @@ func (s *Subscription) wake() {
 }
 
 func (s *Subscription) wakeLocked() {
-	if !s.running && (len(s.waiting.items) > 0 || s.passedLocked() != 0) {
+	if !s.running && (s.waiting.events > 0 || s.passedLocked() != 0) {
 		s.running = s.channel.node.workers.run(s.drain)
 	}
 }
@@ -231,7 +231,7 @@ func (s *Subscription) next() (item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	passed := s.passedLocked()
-	if len(s.waiting.items) == 0 && passed == 0 || s.channel.node.stopped.Load() {
+	if s.waiting.events == 0 && passed == 0 || s.channel.node.stopped.Load() {
 		s.running = false
 		return item{}, false
 	}

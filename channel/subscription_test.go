@@ -175,3 +175,48 @@ func TestCloseWithinAHandler(t *testing.T) {
 		}
 	})
 }
+
+// What is urgent is handed over before what waited already, and is the last to be
+// dropped.
+func TestUrgentOvertakesInTheQueue(t *testing.T) {
+	bubble(t, 2, func(t *testing.T, _ []*channel.Node, chans []*channel.Channel, _ *channeltest.Hub) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		var got []string
+		sub, err := chans[1].SubscribeWith(channel.SubscriptionConfig{
+			Queue: 4, WhenFull: channel.DropOldest,
+			Handler: func(e *channel.Event) {
+				if got = append(got, string(e.Type)); len(got) == 1 {
+					close(begun)
+					<-release
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // chans[0] hears of it
+		send := func(typ channel.Type, p channel.Priority) {
+			if _, err := chans[0].Submit(t.Context(), channel.Event{Type: typ, Priority: p}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		send("first", channel.Normal)
+		<-begun
+		send("bulk", channel.Bulk)
+		send("normal 1", channel.Normal)
+		send("urgent 1", channel.Urgent)
+		send("normal 2", channel.Normal)
+		send("urgent 2", channel.Urgent) // the bulk one has to go
+		send("urgent 3", channel.Urgent) // and a normal one
+		send("late bulk", channel.Bulk)  // there is nothing less urgent
+		close(release)
+		synctest.Wait()
+		if want := "first, urgent 1, urgent 2, urgent 3, normal 2"; strings.Join(got, ", ") != want {
+			t.Errorf("handed over: %s; want %s", strings.Join(got, ", "), want)
+		}
+		if s := sub.Stats(); s.Displaced != 2 || s.Refused != 1 {
+			t.Errorf("%d displaced and %d refused, want 2 and 1", s.Displaced, s.Refused)
+		}
+	})
+}

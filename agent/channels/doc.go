@@ -55,8 +55,9 @@
 //
 // # Limits
 //
-// MaxChannels are open at most, and MaxReaders follow them. Of each the last 1,024 events are kept, and
-// 1 MiB of them as JSON; 256 events or 1 MiB wait until they are in the log, and
-// for more the oldest are a gap to its readers. A channel takes MaxRate events a
-// second from here, and a second's worth at once.
+// MaxChannels are open at most, and MaxReaders follow them. Of each the last 1,024
+// events are kept, and 1 MiB of them as JSON; 256 events or 1 MiB wait until they
+// are in the log, and for more the oldest of the least urgent are a gap to its
+// readers. A channel takes MaxRate events a second from here, and a second's worth
+// at once.
 package channels
