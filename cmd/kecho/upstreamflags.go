@@ -11,16 +11,16 @@ import (
 // upstreamFlags are what agent.Config says of how the web server is spoken to.
 func upstreamFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "upstream", EnvVars: env("upstream"), Usage: "`URL` of the web server to stand before, such as http://127.0.0.1:9000 or unix:///run/app.sock (required)"},
-		&cli.StringFlag{Name: "health-path", EnvVars: env("health-path"), Usage: "`PATH` of the web server that is asked whether it can serve: 200 to 399 says so (a connection is enough)"},
-		&cli.DurationFlag{Name: "health-interval", EnvVars: env("health-interval"), Value: time.Second, Usage: "time between two such checks; without --health-path between two connections to a web server that is down"},
-		&cli.DurationFlag{Name: "health-timeout", EnvVars: env("health-timeout"), DefaultText: "1s", Usage: "how long a check may take"},
-		&cli.IntFlag{Name: "health-fall", EnvVars: env("health-fall"), DefaultText: "3", Usage: "failed checks in a row after which the web server is given nothing; a refused connection is enough"},
-		&cli.IntFlag{Name: "health-rise", EnvVars: env("health-rise"), DefaultText: "2 with --health-path, else 1", Usage: "good checks in a row after which it is again"},
-		&cli.IntFlag{Name: "health-failures", EnvVars: env("health-failures"), Value: 10, Usage: "how many of its last 20 requests the web server must fail (no answer, 502, 503, 504) until they go to peers first; -1: never"},
-		&cli.IntFlag{Name: "upstream-idle", EnvVars: env("upstream-idle"), DefaultText: "the hard limit", Usage: "connections to the web server that are kept between requests at most"},
-		&cli.DurationFlag{Name: "upstream-idle-timeout", EnvVars: env("upstream-idle-timeout"), DefaultText: "90s", Usage: "how long one is kept, or less if the web server's Keep-Alive says so"},
-		&cli.IntFlag{Name: "upstream-requests", EnvVars: env("upstream-requests"), DefaultText: "any number", Usage: "requests on one connection to the web server at most"},
+		&cli.StringFlag{Name: "upstream", Usage: "`URL` of the web server to stand before, such as http://127.0.0.1:9000 or unix:///run/app.sock (required)"},
+		&cli.StringFlag{Name: "health-path", Usage: "`PATH` of the web server that is asked whether it can serve: 200 to 399 says so (a connection is enough)"},
+		&cli.DurationFlag{Name: "health-interval", Value: time.Second, Usage: "time between two such checks; without --health-path between two connections to a web server that is down"},
+		&cli.DurationFlag{Name: "health-timeout", DefaultText: "1s", Usage: "how long a check may take"},
+		&cli.IntFlag{Name: "health-fall", DefaultText: "3", Usage: "failed checks in a row after which the web server is given nothing; a refused connection is enough"},
+		&cli.IntFlag{Name: "health-rise", DefaultText: "2 with --health-path, else 1", Usage: "good checks in a row after which it is again"},
+		&cli.IntFlag{Name: "health-failures", Value: 10, Usage: "how many of its last 20 requests the web server must fail (no answer, 502, 503, 504) until they go to peers first; -1: never"},
+		&cli.IntFlag{Name: "upstream-idle", DefaultText: "the hard limit", Usage: "connections to the web server that are kept between requests at most"},
+		&cli.DurationFlag{Name: "upstream-idle-timeout", DefaultText: "90s", Usage: "how long one is kept, or less if the web server's Keep-Alive says so"},
+		&cli.IntFlag{Name: "upstream-requests", DefaultText: "any number", Usage: "requests on one connection to the web server at most"},
 	}
 }
 
