@@ -81,13 +81,7 @@ func channelDescs() []*prometheus.Desc {
 }
 
 func (x exposer) channels(channels []Channel) {
-	shown := make(map[string]bool)
-	for _, c := range channels[:min(len(channels), maxChannels)] {
-		name := valid(c.Name)
-		if shown[name] { // twice would fail the whole scrape
-			continue
-		}
-		shown[name] = true
+	for name, c := range distinct(channels, maxChannels, func(c Channel) string { return c.Name }) {
 		x.counter(eventsDesc, c.Submitted, name, "out")
 		x.counter(eventsDesc, c.Arrived, name, "in")
 		x.counter(bytesDesc, c.BytesOut, name, "out")
@@ -111,13 +105,7 @@ func (x exposer) filter(f Filter, labels ...string) {
 }
 
 func (x exposer) links(links []Link) {
-	shown := make(map[string]bool)
-	for _, l := range links[:min(len(links), maxPeers)] {
-		name := valid(l.Peer)
-		if shown[name] {
-			continue
-		}
-		shown[name] = true
+	for name, l := range distinct(links, maxPeers, func(l Link) string { return l.Peer }) {
 		x.counter(linkFramesDesc, l.FramesOut, name, "out")
 		x.counter(linkFramesDesc, l.FramesIn, name, "in")
 		x.counter(linkBytesDesc, l.BytesOut, name, "out")

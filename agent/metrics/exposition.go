@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -137,18 +138,30 @@ func (x exposer) closed(d *prometheus.Desc, set []string, counts map[string]uint
 }
 
 func (x exposer) peers(peers []Peer) {
-	shown := make(map[string]bool)
-	for _, p := range peers[:min(len(peers), maxPeers)] {
-		name := valid(p.Name)
-		if shown[name] { // twice would fail the whole scrape
-			continue
-		}
-		shown[name] = true
+	for name, p := range distinct(peers, maxPeers, func(p Peer) string { return p.Name }) {
 		if p.Load != nil {
 			x.gauge(peerLoadDesc, *p.Load, name)
 		}
 		if p.HeardAge >= 0 {
 			x.gauge(peerAgeDesc, p.HeardAge.Seconds(), name)
+		}
+	}
+}
+
+// distinct are the first most of all under their names as labels' values, the
+// first of each name only: twice would fail the whole scrape.
+func distinct[T any](all []T, most int, name func(T) string) iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		shown := make(map[string]bool)
+		for _, v := range all[:min(len(all), most)] {
+			n := valid(name(v))
+			if shown[n] {
+				continue
+			}
+			shown[n] = true
+			if !yield(n, v) {
+				return
+			}
 		}
 	}
 }
