@@ -81,11 +81,7 @@ func newEnds(b *testing.B, name string, echo bool) *ends {
 	for i := range e.pools {
 		cfg := link.Config{ID: channel.NodeID(i + 1), Name: fmt.Sprintf("web%d", i), HelloTimeout: time.Minute, DialTimeout: time.Minute}
 		if name == "quic" {
-			udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			if err != nil {
-				b.Fatal(err)
-			}
-			tr, err := New(Config{Packets: udp})
+			tr, err := New(Config{Packets: loopback(b)})
 			if err != nil {
 				b.Fatal(err)
 			}

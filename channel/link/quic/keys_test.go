@@ -19,11 +19,7 @@ func pair(t *testing.T, first, second link.Config) (ups <-chan channel.NodeID, p
 	up := make(events, 10)
 	var peers []link.Peer
 	for i, cfg := range []link.Config{first, second} {
-		udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr, err := New(Config{Packets: udp, TLS: cfg.TLS})
+		tr, err := New(Config{Packets: loopback(t), TLS: cfg.TLS})
 		if err != nil {
 			t.Fatal(err)
 		}

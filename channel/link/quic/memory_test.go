@@ -1,14 +1,11 @@
 package quic
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"kecho/channel"
 	"kecho/channel/channeltest"
 	"kecho/channel/link"
 	"kecho/channel/memnet"
@@ -40,23 +37,9 @@ func inMemory(cfg memnet.Config) channeltest.MakeLinks {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { tr.Close() })
-			cfg := link.Config{
-				ID: channel.NewNodeID(), Name: fmt.Sprintf("web%d", i), Listener: tr, DialTimeout: DialTimeout, FlushTimeout: 20 * time.Second,
-				DeadAfter: deadAfter, PingInterval: deadAfter / 4,
-			}
-			cfg.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
-				c, err := tr.Dial(ctx, addr)
-				if err == nil {
-					town.dialed(i, addr, c)
-				}
-				return c, err
-			}
-			pool, err := link.New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			town.add(pool, link.Peer{ID: cfg.ID, Name: cfg.Name, Addr: tr.Addr().String()})
-			world.IDs, world.Links = append(world.IDs, cfg.ID), append(world.Links, pool)
+			town.settle(world, tr, link.Config{
+				DialTimeout: DialTimeout, FlushTimeout: 20 * time.Second, DeadAfter: deadAfter, PingInterval: deadAfter / 4,
+			})
 		}
 		return world
 	}

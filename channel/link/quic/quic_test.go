@@ -26,10 +26,8 @@ func overLoopback(t testing.TB, n int, deadAfter time.Duration) *channeltest.Lin
 			town.stall(map[string]bool{town.peers[a].Addr + town.peers[b].Addr: true, town.peers[b].Addr + town.peers[a].Addr: true})
 		},
 	}
-	for i := range n {
-		tr := town.transport(t)
+	for range n {
 		cfg := link.Config{
-			ID: channel.NewNodeID(), Name: fmt.Sprintf("web%d", i), Listener: tr,
 			DeadAfter: deadAfter, PingInterval: deadAfter / 4,
 			// A busy machine is no reason to fail. What is lost on it is tried again.
 			DialTimeout: time.Minute, HelloTimeout: 20 * time.Second, FlushTimeout: 20 * time.Second,
@@ -37,19 +35,7 @@ func overLoopback(t testing.TB, n int, deadAfter time.Duration) *channeltest.Lin
 		if deadAfter == 0 {
 			cfg.DeadAfter, cfg.PingInterval = time.Minute, time.Second
 		}
-		cfg.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
-			c, err := tr.Dial(ctx, addr)
-			if err == nil {
-				town.dialed(i, addr, c)
-			}
-			return c, err
-		}
-		pool, err := link.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		town.add(pool, link.Peer{ID: cfg.ID, Name: cfg.Name, Addr: tr.Addr().String()})
-		world.IDs, world.Links = append(world.IDs, cfg.ID), append(world.Links, pool)
+		town.settle(world, town.transport(t), cfg)
 	}
 	return world
 }
@@ -68,11 +54,7 @@ type town struct {
 
 func (tn *town) transport(t testing.TB) *Transport {
 	t.Helper()
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := New(Config{Packets: &lossy{udp, tn}})
+	tr, err := New(Config{Packets: &lossy{loopback(t), tn}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,10 +62,34 @@ func (tn *town) transport(t testing.TB) *Transport {
 	return tr
 }
 
-// add settles one more node, as the others know it.
-func (tn *town) add(pool *link.Pool, peer link.Peer) {
-	tn.pools, tn.peers = append(tn.pools, pool), append(tn.peers, peer)
-	tn.known = append(tn.known, map[int]bool{})
+func loopback(t testing.TB) *net.UDPConn {
+	t.Helper()
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return udp
+}
+
+// settle adds one more node to world, with links over tr.
+func (tn *town) settle(world *channeltest.LinksNet, tr *Transport, cfg link.Config) {
+	tn.t.Helper()
+	i := len(tn.pools)
+	cfg.ID, cfg.Name, cfg.Listener = channel.NewNodeID(), fmt.Sprintf("web%d", i), tr
+	cfg.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+		c, err := tr.Dial(ctx, addr)
+		if err == nil {
+			tn.dialed(i, addr, c)
+		}
+		return c, err
+	}
+	pool, err := link.New(cfg)
+	if err != nil {
+		tn.t.Fatal(err)
+	}
+	tn.pools, tn.known = append(tn.pools, pool), append(tn.known, map[int]bool{})
+	tn.peers = append(tn.peers, link.Peer{ID: cfg.ID, Name: cfg.Name, Addr: tr.Addr().String()})
+	world.IDs, world.Links = append(world.IDs, cfg.ID), append(world.Links, pool)
 }
 
 func (tn *town) introduce(a, b int) {
