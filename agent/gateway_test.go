@@ -100,14 +100,22 @@ func expectReceived(t *testing.T, n *agenttest.Node, channel string, want uint64
 	}
 }
 
+// joined is east and west with one gateway, which is linked with both, and these
+// channels open in both.
+func joined(t *testing.T, channels ...string) (c *agenttest.Cluster, east, west, gate *agenttest.Node) {
+	t.Helper()
+	c = eastAndWest(t, 1, nil)
+	east, west, gate = c.Nodes[0], c.Nodes[2], c.Nodes[4]
+	linkedIn(t, gate, 2)
+	open(t, east, channels...)
+	open(t, west, channels...)
+	time.Sleep(3 * time.Second)
+	return c, east, west, gate
+}
+
 func TestGatewayJoinsTwoClusters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := eastAndWest(t, 1, nil)
-		east, west, gate := c.Nodes[0], c.Nodes[2], c.Nodes[4]
-		linkedIn(t, gate, 2)
-		open(t, east, "news", "orders")
-		open(t, west, "news", "orders")
-		time.Sleep(3 * time.Second)
+		c, east, west, gate := joined(t, "news", "orders")
 		publish(t, east, "news", "x", "1")
 		publish(t, west, "news", "x", "2")
 		publish(t, east, "orders", "order", "3")
@@ -132,9 +140,7 @@ func TestGatewayJoinsTwoClusters(t *testing.T) {
 // open it, as anywhere.
 func TestApplicationsOfTheGatewayItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := eastAndWest(t, 1, nil)
-		west, gate := c.Nodes[2], c.Nodes[4]
-		linkedIn(t, gate, 2)
+		_, _, west, gate := joined(t)
 		open(t, west, "news")
 		at := gate.API(t)
 		e := []cloudevents.Event{{Attributes: map[string]any{"specversion": "1.0", "id": "1", "source": "/", "type": "x"}}}
@@ -178,9 +184,7 @@ func TestAnAgentThatIsNoGateway(t *testing.T) {
 // The agent serves while there is no other cluster, and joins it when it comes.
 func TestTheOtherClusterIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := eastAndWest(t, 1, nil)
-		east, west, gate := c.Nodes[0], c.Nodes[2], c.Nodes[4]
-		linkedIn(t, gate, 2)
+		c, east, west, gate := joined(t)
 		for _, n := range c.Nodes[2:4] {
 			n.Kill()
 		}
@@ -261,11 +265,7 @@ func TestAGatewayIsKilled(t *testing.T) {
 // A program in the west answers what one in the east asks.
 func TestARequestOverHTTPCrossesTheGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := eastAndWest(t, 1, nil)
-		east, west, gate := c.Nodes[0], c.Nodes[2], c.Nodes[4]
-		linkedIn(t, gate, 2)
-		open(t, east, "news")
-		open(t, west, "news")
+		_, east, west, gate := joined(t, "news")
 		ctx, cancel := context.WithCancel(t.Context())
 		followed := make(chan struct{})
 		go func() {
@@ -296,9 +296,7 @@ func TestARequestOverHTTPCrossesTheGateway(t *testing.T) {
 // while it is idle none.
 func TestTypesAndIdleChannelsReachTheGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := eastAndWest(t, 1, nil)
-		east, west, gate := c.Nodes[0], c.Nodes[2], c.Nodes[4]
-		linkedIn(t, gate, 2)
+		_, east, west, gate := joined(t)
 		open(t, east, "news")
 		kept, err := west.API(t).OpenChannelWith(t.Context(), "news", api.Keep{Types: []string{"b", "a", "b"}, Idle: 10 * time.Second})
 		if err != nil || !slices.Equal(kept.Types, []string{"a", "b"}) {
@@ -358,12 +356,7 @@ func TestTheGatewayHasKeysForBothClusters(t *testing.T) {
 // The clusters are cut off from each other, and find each other again.
 func TestThePathBetweenTheClustersIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := eastAndWest(t, 1, nil)
-		east, west, gate := c.Nodes[0], c.Nodes[2], c.Nodes[4]
-		linkedIn(t, gate, 2)
-		open(t, east, "news")
-		open(t, west, "news")
-		time.Sleep(3 * time.Second)
+		c, east, west, gate := joined(t, "news")
 		publish(t, east, "news", "x", "before")
 		expectReceived(t, west, "news", 1)
 		c.Net.Partition([]string{"10.0.0.1", "10.0.0.2", "10.0.0.5"}, []string{"10.0.0.3", "10.0.0.4"})

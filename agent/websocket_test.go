@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,22 @@ func echoSocket(int) http.Handler {
 	})
 }
 
+// openSocket opens a websocket at the first node, for a client at host.
+func openSocket(t *testing.T, c *agenttest.Cluster, host string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := c.Net.Host(host).Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: web1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	in := bufio.NewReader(conn)
+	if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v, %v", res, err)
+	}
+	return conn, in
+}
+
 // TestDrainWaitsForWebsockets holds that a node that stops lets an open
 // websocket finish, for the drain timeout at most.
 func TestDrainWaitsForWebsockets(t *testing.T) {
@@ -34,16 +51,7 @@ func TestDrainWaitsForWebsockets(t *testing.T) {
 			c := agenttest.Start(t, agenttest.Config{Nodes: 1, Handler: echoSocket, Configure: func(_ int, cfg *agent.Config) {
 				cfg.DrainTimeout = 10 * time.Second
 			}})
-			conn, err := c.Net.Host("10.0.0.1").Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: web1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-			in := bufio.NewReader(conn)
-			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-				t.Fatalf("%v, %v", res, err)
-			}
+			conn, in := openSocket(t, c, "10.0.0.1")
 			began, stopped := time.Now(), make(chan error, 1)
 			go func() { stopped <- c.Nodes[0].Stop() }()
 			time.Sleep(min(lasts, 9*time.Second))
@@ -76,16 +84,7 @@ func TestDrainWaitsForMovedWebsockets(t *testing.T) {
 			if err := c.Nodes[0].StopWeb(); err != nil {
 				t.Fatal(err)
 			}
-			conn, err := c.Net.Host("10.0.0.9").Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: web1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-			in := bufio.NewReader(conn)
-			if res, err := http.ReadResponse(in, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-				t.Fatalf("%v, %v", res, err)
-			}
+			conn, in := openSocket(t, c, "10.0.0.9")
 			began, stopped := time.Now(), make(chan error, 1)
 			go func() { stopped <- c.Nodes[stops].Stop() }()
 			time.Sleep(9 * time.Second)

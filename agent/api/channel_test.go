@@ -23,9 +23,7 @@ func channelServer(t *testing.T) (table *channels.Table, other *channel.Node, ad
 	nodes, _ := channeltest.Nodes(t, 2)
 	channeltest.Open(t, "data", nodes...)
 	table = channels.New(channels.Config{Own: []string{"data"}, Node: func() *channel.Node { return nodes[0] }})
-	server := httptest.NewServer(api.NewHandler(api.Config{
-		Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil }, Channels: table,
-	}))
+	server := httptest.NewServer(serving(api.Config{Channels: table}))
 	t.Cleanup(server.Close)
 	t.Cleanup(table.End) // before the server, which waits for the readers
 	return table, nodes[1], server.URL
@@ -176,7 +174,7 @@ func TestPublishTooFast(t *testing.T) {
 		if _, _, err := table.Open("work"); err != nil {
 			t.Fatal(err)
 		}
-		h := api.NewHandler(api.Config{Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil }, Channels: table})
+		h := serving(api.Config{Channels: table})
 		const one = `{"specversion":"1.0","id":"2","source":"/a","type":"job"}`
 		batch := "[" + strings.Repeat(one+",", 255) + one + "]"
 		for n := 0; ; n += 256 {

@@ -20,9 +20,7 @@ import (
 func eventServer(t *testing.T) (*news.Log, string) {
 	t.Helper()
 	log := news.New(news.Config{ID: "ab", Kept: 10})
-	server := httptest.NewServer(api.NewHandler(api.Config{
-		Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil }, Events: log,
-	}))
+	server := httptest.NewServer(serving(api.Config{Events: log}))
 	t.Cleanup(server.Close)
 	t.Cleanup(log.Close) // before the server, which waits for the streams
 	return log, server.URL

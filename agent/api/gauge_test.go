@@ -58,9 +58,7 @@ func (s *someGauges) Unwatch(name, id string) error {
 
 func gaugeHandler() (*someGauges, http.Handler) {
 	g := &someGauges{set: make(map[string]float64)}
-	return g, api.NewHandler(api.Config{
-		Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil }, Gauges: g,
-	})
+	return g, serving(api.Config{Gauges: g})
 }
 
 func send(h http.Handler, method, target, body string) *httptest.ResponseRecorder {

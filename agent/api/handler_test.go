@@ -45,6 +45,12 @@ func handler(checks ...api.Check) http.Handler {
 	})
 }
 
+// serving is a handler with cfg and what every handler must have.
+func serving(cfg api.Config) http.Handler {
+	cfg.Node, cfg.Members, cfg.Ready = someNode, someMembers, func() []api.Check { return nil }
+	return api.NewHandler(cfg)
+}
+
 func ask(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	for i := 0; i+1 < len(header); i += 2 {

@@ -47,10 +47,7 @@ func newOffice(t *testing.T, capacities ...string) *office {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := api.NewHandler(api.Config{
-			Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil },
-			Leases: m,
-		})
+		h := serving(api.Config{Leases: m})
 		host := network.Host(fmt.Sprintf("10.0.0.%d", i+1))
 		l, err := host.Listen(fmt.Sprintf("10.0.0.%d:7940", i+1))
 		if err != nil {

@@ -23,7 +23,7 @@ func TestPublishToANodeThatDoesNotRead(t *testing.T) {
 		if _, _, err := table.OpenWith("work", channels.Keep{Types: []string{"other"}}); err != nil { // else it has the event itself
 			t.Fatal(err)
 		}
-		h := api.NewHandler(api.Config{Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil }, Channels: table})
+		h := serving(api.Config{Channels: table})
 		publish := func(ttl string) (status int, body string, took time.Duration) {
 			r := httptest.NewRequestWithContext(t.Context(), "POST", "http://127.0.0.1/v1/channels/work/events", strings.NewReader(strings.Repeat("x", 32<<10)))
 			for name, value := range map[string]string{"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type": "job", "Content-Type": "text/plain", "ce-kechopriority": "bulk", "ce-kechottl": ttl} {

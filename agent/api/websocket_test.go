@@ -39,9 +39,7 @@ func apiNet(t *testing.T, n int) (tables []*channels.Table, client *http.Client)
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := &http.Server{Handler: api.NewHandler(api.Config{
-			Node: someNode, Members: someMembers, Ready: func() []api.Check { return nil }, Channels: table,
-		})}
+		server := &http.Server{Handler: serving(api.Config{Channels: table})}
 		go server.Serve(l)
 		t.Cleanup(func() {
 			server.Close()
