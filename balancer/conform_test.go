@@ -212,31 +212,36 @@ type way struct {
 
 var ways = []way{{name: "here"}, {name: "here by net/http", slow: true}, {name: "at a peer", atPeer: true}}
 
+// through is the member whose web server answers what the first one is asked, and
+// the balancer for that one's fast lane; nil: the way is by the other lane.
+func (w way) through(cl *cluster) (server *member, fast *Balancer) {
+	server, fast = cl.members[0], cl.members[0].Balancer
+	if w.atPeer {
+		server.web.down.Store(true)
+		server = cl.members[1]
+	}
+	if w.slow {
+		fast = nil
+	}
+	return server, fast
+}
+
 // conform has a client ask, of a node whose own web server answers, or one whose
 // peer's does.
 func (c *conformance) conform(t *testing.T, by way) (saw, got string) {
 	t.Helper()
-	atPeer := by.atPeer
 	seen := new(sightings)
 	cl := newCluster(t, 2, nil)
-	server := cl.members[0]
-	if atPeer {
-		server.web.down.Store(true)
-		server = cl.members[1]
-	}
+	server, fast := by.through(cl)
 	server.web.set(seen.see(c.handle))
 	method := c.method
 	if method == "" {
 		method = "GET"
 	}
-	fast := cl.members[0].Balancer
-	if by.slow {
-		fast = nil
-	}
 	raw := talk(t, serveLanes(t, cl.members[0], fast, nil), c.ask, 16<<10)
 	cl.idle()
-	if n := server.Stats().Received; atPeer != (n == 1) && c.saw != "" {
-		t.Errorf("at a peer: %v, and it received %d", atPeer, n)
+	if n := server.Stats().Received; by.atPeer != (n == 1) && c.saw != "" {
+		t.Errorf("at a peer: %v, and it received %d", by.atPeer, n)
 	}
 	return seen.String(), answers(t, raw, method)
 }

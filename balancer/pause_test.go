@@ -22,15 +22,8 @@ func TestPauses(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				cl := newCluster(t, 2, nil)
-				server, fast := cl.members[0], cl.members[0].Balancer
-				if by.atPeer {
-					server.web.down.Store(true)
-					server = cl.members[1]
-				}
-				if by.slow {
-					fast = nil
-				}
-				server.web.set(func(w http.ResponseWriter, _ *http.Request) {
+				server, fast := by.through(cl)
+server.web.set(func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Length", fmt.Sprint(3*first))
 					for range 3 {
 						_, _ = io.WriteString(flushing{w}, strings.Repeat("x", first))
@@ -86,15 +79,8 @@ func TestOneWrite(t *testing.T) {
 	for _, by := range ways {
 		synctest.Test(t, func(t *testing.T) {
 			cl := newCluster(t, 2, nil)
-			server, fast := cl.members[0], cl.members[0].Balancer
-			if by.atPeer {
-				server.web.down.Store(true)
-				server = cl.members[1]
-			}
-			if by.slow {
-				fast = nil
-			}
-			server.web.set(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1000)) })
+			server, fast := by.through(cl)
+server.web.set(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1000)) })
 			l, writes := newPipes(), new(atomic.Int64)
 			serveOn(t, writesCounted{l, writes}, cl.members[0], fast, nil)
 			web := client(t, l)

@@ -153,9 +153,6 @@ func (u *upstream) setDefaults() {
 	}
 }
 
-// up reports whether the web server can be given requests, as far as is known.
-func (u *upstream) up() bool { return !u.health.down.Load() }
-
 // dialOnce makes a connection within the connect timeout and has health know the
 // outcome. A dial that its caller gave up says nothing.
 func (u *upstream) dialOnce(ctx context.Context) (net.Conn, error) {

@@ -114,6 +114,9 @@ func TestBadRequestsFromPeers(t *testing.T) {
 	})
 }
 
+// up reports whether the web server can be given requests, as far as is known.
+func (u *upstream) up() bool { return !u.health.down.Load() }
+
 // TestUpstreamGoesAndComes: down with the first failed dial, told once, back
 // with a probe within two seconds.
 func TestUpstreamGoesAndComes(t *testing.T) {

@@ -122,28 +122,7 @@ func TestNudge(t *testing.T) {
 // TestAskLate: a request whose read deadline was over before it was sent, as on a
 // machine that stood still meanwhile, is sent all the same while somebody waits.
 func TestAskLate(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				for readHead(c) != "" {
-					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
-				}
-			}()
-		}
-	}()
-	c := New(Config{Dial: func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-	}})
+	c := New(Config{Dial: listen(t, says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"))})
 	defer c.CloseIdle()
 	asked := 0
 	for i := range 3 { // the first is not sent by ask

@@ -49,6 +49,32 @@ func newClient(t *testing.T, serve func(n int, c net.Conn)) (*Client, *server) {
 	return c, s
 }
 
+// listen is how to dial a server on a real socket, whose connections serve has
+// as those of newClient.
+func listen(t *testing.T, serve func(n int, c net.Conn)) func(context.Context) (net.Conn, error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for n := 1; ; n++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				serve(n, c)
+			}()
+		}
+	}()
+	return func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	}
+}
+
 // says answers each request on a connection with the same bytes, and then
 // closes it if they do not say otherwise.
 func says(answer string) func(int, net.Conn) {
@@ -75,6 +101,25 @@ func readHead(c io.Reader) string {
 		head.Write(b)
 	}
 	return head.String()
+}
+
+// fill has c use n connections at once, and keep those that it may when their
+// answers have been read, that long apart.
+func fill(t *testing.T, c *Client, n int, apart time.Duration) {
+	t.Helper()
+	var open []*http.Response
+	for range n {
+		res, err := c.Do(t.Context(), get("GET"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, res)
+	}
+	for _, res := range open {
+		_, _ = io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		time.Sleep(apart)
+	}
 }
 
 func get(method string) *Request {

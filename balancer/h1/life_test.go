@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,19 +137,7 @@ func TestContext(t *testing.T) {
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := newClient(t, says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"))
-		var open []*http.Response
-		for range 6 {
-			res, err := c.Do(t.Context(), get("GET"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			open = append(open, res)
-		}
-		for _, res := range open {
-			_, _ = io.ReadAll(res.Body)
-			_ = res.Body.Close()
-			time.Sleep(30 * time.Second)
-		}
+		fill(t, c, 6, 30*time.Second)
 		if s.dials != 6 || len(c.idle) != 4 {
 			t.Errorf("%d dials, %d idle", s.dials, len(c.idle))
 		}

@@ -53,36 +53,9 @@ func TestPeek(t *testing.T) {
 
 // TestAskTooLate: a request whose time is over costs no connection.
 func TestAskTooLate(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")(0, conn)
-		}
-	}()
-	c := New(Config{Dial: func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-	}})
+	c := New(Config{Dial: listen(t, says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"))})
 	defer c.CloseIdle()
-	var open []*http.Response
-	for range 5 {
-		res, err := c.Do(t.Context(), get("GET"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, res)
-	}
-	for _, res := range open {
-		_, _ = io.ReadAll(res.Body)
-		_ = res.Body.Close()
-	}
+	fill(t, c, 5, 0)
 	r := get("GET")
 	r.AnswerBy = time.Now().Add(-time.Second)
 	if _, err := c.Do(t.Context(), r); !errors.Is(err, ErrTimeout) {
@@ -101,46 +74,32 @@ func TestAskTooLate(t *testing.T) {
 // TestAsk: on a real socket that has been used, the look, the request and the
 // answer are one wait; what is not sound is found out before anything is sent.
 func TestAsk(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	const ok = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
 	heads := make(chan string, 20)
-	go func() {
-		for n := 1; ; n++ {
-			conn, err := l.Accept()
-			if err != nil {
+	dial := listen(t, func(n int, conn net.Conn) {
+		for i := 1; ; i++ {
+			head := readHead(conn)
+			if head == "" {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				for i := 1; ; i++ {
-					head := readHead(conn)
-					if head == "" {
-						return
-					}
-					heads <- head
-					if i == 3 { // and its answer is late
-						time.Sleep(2 * lookEvery)
-					}
-					_, _ = io.WriteString(conn, ok)
-					switch {
-					case i == 3 && n == 1:
-						time.Sleep(10 * time.Millisecond)
-						_, _ = io.WriteString(conn, ok) // nobody asked for it
-					case i == 3 && n == 2:
-						return
-					}
-				}
-			}()
+			heads <- head
+			if i == 3 { // and its answer is late
+				time.Sleep(2 * lookEvery)
+			}
+			_, _ = io.WriteString(conn, ok)
+			switch {
+			case i == 3 && n == 1:
+				time.Sleep(10 * time.Millisecond)
+				_, _ = io.WriteString(conn, ok) // nobody asked for it
+			case i == 3 && n == 2:
+				return
+			}
 		}
-	}()
+	})
 	dials := 0
 	c := New(Config{Dial: func(ctx context.Context) (net.Conn, error) {
 		dials++
-		nc, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+		nc, err := dial(ctx)
 		if err == nil {
 			err = nc.(*net.TCPConn).SetWriteBuffer(4 << 10) // what is large goes in pieces
 		}

@@ -36,15 +36,6 @@ const (
 	Drop Fallback = "drop"
 )
 
-// ParseFallback reads "pass" or "drop".
-func ParseFallback(s string) (Fallback, error) {
-	switch f := Fallback(s); f {
-	case Pass, Drop:
-		return f, nil
-	}
-	return "", fmt.Errorf("fallback %.20q: want pass or drop", s)
-}
-
 // Program is a compiled filter.
 type Program interface {
 	// Run is a channel.Filter that can fail. With an error sinks is as it was
