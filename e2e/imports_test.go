@@ -48,9 +48,10 @@ var importTable = map[string]imports{
 	"balancer/policy":     {},
 	"balancer/choice":     {ours: []string{"channel", "filters", "balancer/policy"}},
 	"balancer/sim":        {ours: []string{"channel", "filters", "balancer/policy", "balancer/choice"}},
-	"resmgr":              {ours: []string{"channel", "filters", "resmgr/monitor"}},
+	"resmgr":              {ours: []string{"channel", "filters", "resmgr/syntax"}},
 	"resmgr/journal":      {ours: []string{"channel", "resmgr"}, modules: []string{bbolt}},
-	"resmgr/monitor":      {},
+	"resmgr/monitor":      {ours: []string{"resmgr/syntax"}},
+	"resmgr/syntax":       {},
 	"resmgr/monitor/host": {ours: []string{"resmgr/monitor"}, modules: []string{gopsutil}},
 	"agent": {
 		ours: []string{

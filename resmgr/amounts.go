@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"kecho/resmgr/syntax"
 )
 
 // Amount is a quantity of one kind.
@@ -21,43 +23,47 @@ type Amounts []Amount
 const MaxKinds = 16
 
 // ParseAmounts reads "cpu=2,mem=512Mi,gpu=1"; spaces around commas and '='
-// do not matter. Its errors are of type *monitor.SyntaxError.
+// do not matter. Its errors are of type *syntax.Error.
 func ParseAmounts(text string) (Amounts, error) {
-	p := newParser(text)
+	p := parser{syntax.New(text)}
 	var all Amounts
-	for more := true; more; more = p.comma() {
+	for more := true; more; more = p.Comma() {
 		p.amount(&all)
 	}
-	if p.err != nil {
-		return nil, p.err
+	if p.Err != nil {
+		return nil, p.Err
 	}
 	return all, nil
 }
 
-func (p *parser) amount(all *Amounts) {
-	p.space()
-	start := p.at
-	kind := Kind(p.name("a kind of resource, such as cpu", MaxKind))
-	p.word("=", "= and a quantity, such as "+string(kind)+"=2")
-	p.space()
-	if p.err != nil {
+// parser reads amounts and selectors from left to right. After the first error,
+// which it keeps, nothing that it returns matters.
+type parser struct{ *syntax.Parser }
+
+func (p parser) amount(all *Amounts) {
+	p.Space()
+	start := p.At
+	kind := Kind(p.Name("a kind of resource, such as cpu", MaxKind))
+	p.Word("=", "= and a quantity, such as "+string(kind)+"=2")
+	p.Space()
+	if p.Err != nil {
 		return
 	}
-	n := strings.IndexByte(p.rest(), ',')
+	n := strings.IndexByte(p.Rest(), ',')
 	if n < 0 {
-		n = len(p.rest())
+		n = len(p.Rest())
 	}
-	text := strings.TrimSpace(p.rest()[:n])
+	text := strings.TrimSpace(p.Rest()[:n])
 	q, why := kind.parseQuantity(text)
 	switch {
 	case why != "":
-		p.fail(p.at, "%s is %.32q: %s", kind, text, why)
+		p.Fail(p.At, "%s is %.32q: %s", kind, text, why)
 	case all.Of(kind) != 0:
-		p.fail(start, "%s stands here twice", kind)
+		p.Fail(start, "%s stands here twice", kind)
 	case len(*all) == MaxKinds:
-		p.fail(start, "more than %d kinds", MaxKinds)
+		p.Fail(start, "more than %d kinds", MaxKinds)
 	}
-	p.at += n
+	p.At += n
 	*all = all.with(kind, q)
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"kecho/resmgr/monitor"
+	"kecho/resmgr/syntax"
 )
 
 func TestParseAmounts(t *testing.T) {
@@ -71,8 +71,8 @@ func TestParseAmountsSaysWhere(t *testing.T) {
 		longText(33) + "=1":    `a name of 33 characters, at most 32`,
 	} {
 		_, err := ParseAmounts(text)
-		var syntax *monitor.SyntaxError
-		if !errors.As(err, &syntax) || !strings.Contains(err.Error(), want) {
+		var wrong *syntax.Error
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: %v; want %s", text, err, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kecho/channel"
+	"kecho/resmgr/syntax"
 )
 
 // Fence is a number that rises with each grant of one manager, for ever, across
@@ -53,7 +54,7 @@ func ParseLeaseID(s string) (LeaseID, error) {
 // checkManager refuses what a manager cannot be called: it stands in ids,
 // tables and log lines.
 func checkManager(name string) error {
-	if name == "" || len(name) > MaxTag || spanOf(name, tagBytes) != len(name) {
+	if name == "" || len(name) > MaxTag || syntax.SpanOf(name, tagBytes) != len(name) {
 		return fmt.Errorf("manager's name %.80q: want 1 to %d letters, digits and \"._-:/\"", name, MaxTag)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kecho/channel"
+	"kecho/resmgr/syntax"
 )
 
 // MessageKind says what a Message is. The numbers are on the wire (spec.md).
@@ -89,7 +90,7 @@ func (m *Message) check() error {
 	if m.Fence > MaxFence || m.Kind == MsgSeen && m.Fence > MaxFence/2 {
 		return fmt.Errorf("%v: fence %d is too high for any manager", m.Kind, m.Fence)
 	}
-	if len(m.Free) > MaxKinds || len(m.Selector) > maxText || len(m.Tags) > maxTagText {
+	if len(m.Free) > MaxKinds || len(m.Selector) > syntax.MaxText || len(m.Tags) > maxTagText {
 		return fmt.Errorf("%v: its amounts, selector or tags are too long", m.Kind)
 	}
 	switch m.Kind {

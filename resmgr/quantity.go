@@ -4,6 +4,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"kecho/resmgr/syntax"
 )
 
 // Kind is what a resource is called: "cpu", or what an operator declares, such
@@ -76,7 +78,7 @@ func (k Kind) want() string {
 
 // check is nil when k is a name.
 func (k Kind) check() bool {
-	return k != "" && len(k) <= MaxKind && nameLength(string(k)) == len(k)
+	return k != "" && len(k) <= MaxKind && syntax.NameLength(string(k)) == len(k)
 }
 
 // Format is q as Parse reads it: "1.5" processors, "512Mi", "2". What is no
@@ -135,7 +137,7 @@ func (k Kind) scale(suffix string) (*big.Rat, bool) {
 
 // parseQuantity reads how much of k text says; why is "" when it can be.
 func (k Kind) parseQuantity(text string) (q Quantity, why string) {
-	digits := spanOf(text, "0123456789.")
+	digits := syntax.SpanOf(text, "0123456789.")
 	number, suffix := text[:digits], text[digits:]
 	if strings.HasPrefix(text, "-") && len(text) > 1 {
 		return 0, "it is negative: want more than 0"

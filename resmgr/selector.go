@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"kecho/resmgr/syntax"
 )
 
 // Tags is what a manager says of its resources: "zone" = "a". A name is like a
@@ -26,10 +28,10 @@ func (t Tags) Check() error {
 		return fmt.Errorf("%d tags, at most %d", len(t), MaxTags)
 	}
 	for name, value := range t {
-		if name == "" || len(name) > MaxTag || nameLength(name) != len(name) {
+		if name == "" || len(name) > MaxTag || syntax.NameLength(name) != len(name) {
 			return fmt.Errorf("tag %.80q: want a name of at most %d letters, digits, '.', '_' and '-'", name, MaxTag)
 		}
-		if len(value) > MaxTag || spanOf(value, tagBytes) != len(value) {
+		if len(value) > MaxTag || syntax.SpanOf(value, tagBytes) != len(value) {
 			return fmt.Errorf("tag %s=%.80q: want a value of at most %d letters, digits and \"._-:/\"", name, value, MaxTag)
 		}
 	}
@@ -68,76 +70,76 @@ type term struct {
 //	zone not in (a, b)
 //
 // An empty text is the selector of all. Its errors are of type
-// *monitor.SyntaxError.
+// *syntax.Error.
 func ParseSelector(text string) (Selector, error) {
-	p := newParser(text)
+	p := parser{syntax.New(text)}
 	var s Selector
-	for more := !p.done(); more; more = p.comma() {
+	for more := !p.Done(); more; more = p.Comma() {
 		if len(s.terms) == MaxTags {
-			p.fail(p.at, "more than %d conditions", MaxTags)
+			p.Fail(p.At, "more than %d conditions", MaxTags)
 		}
 		s.terms = append(s.terms, p.term())
 	}
-	if p.err != nil {
-		return Selector{}, p.err
+	if p.Err != nil {
+		return Selector{}, p.Err
 	}
 	return s, nil
 }
 
-func (p *parser) term() term {
-	if p.peek("!") {
-		p.word("!", "!")
-		return term{tag: p.name("a tag", MaxTag), not: true}
+func (p parser) term() term {
+	if p.Peek("!") {
+		p.Word("!", "!")
+		return term{tag: p.Name("a tag", MaxTag), not: true}
 	}
-	t := term{tag: p.name("a tag, such as zone", MaxTag)}
+	t := term{tag: p.Name("a tag, such as zone", MaxTag)}
 	switch {
-	case p.peek("!="):
-		p.word("!=", "!=")
+	case p.Peek("!="):
+		p.Word("!=", "!=")
 		t.not, t.values = true, []string{p.value()}
-	case p.peek("="):
-		p.word("=", "=")
+	case p.Peek("="):
+		p.Word("=", "=")
 		t.values = []string{p.value()}
-	case p.err == nil && nameLength(p.rest()) > 0:
+	case p.Err == nil && syntax.NameLength(p.Rest()) > 0:
 		p.set(&t)
 	}
 	return t
 }
 
 // set takes "in (a, b)" or "not in (a, b)".
-func (p *parser) set(t *term) {
+func (p parser) set(t *term) {
 	const wanted = "=, !=, in, not in, a comma or the end"
-	start := p.at
-	word := p.name(wanted, MaxTag)
+	start := p.At
+	word := p.Name(wanted, MaxTag)
 	if word == "not" {
 		t.not = true
-		word = p.name("in", MaxTag)
+		word = p.Name("in", MaxTag)
 	}
 	if word != "in" {
-		p.at = start
-		p.want(wanted)
+		p.At = start
+		p.Want(wanted)
 		return
 	}
-	p.word("(", "( and values")
-	for more := true; more && p.err == nil; {
+	p.Word("(", "( and values")
+	for more := true; more && p.Err == nil; {
 		t.values = append(t.values, p.value())
-		if more = p.peek(","); more {
-			p.word(",", ",")
+		if more = p.Peek(","); more {
+			p.Word(",", ",")
 		}
 	}
-	p.word(")", "a comma or )")
+	p.Word(")", "a comma or )")
 	slices.Sort(t.values)
 	t.values = slices.Compact(t.values)
 }
 
 // value takes a tag's value; an empty one too.
-func (p *parser) value() string {
-	p.space()
-	n := spanOf(p.rest(), tagBytes)
+func (p parser) value() string {
+	p.Space()
+	n := syntax.SpanOf(p.Rest(), tagBytes)
 	if n > MaxTag {
-		p.fail(p.at, "a value of %d characters, at most %d", n, MaxTag)
+		p.Fail(p.At, "a value of %d characters, at most %d", n, MaxTag)
 	}
-	v := p.rest()[:n]
-	p.at += n
+	v := p.Rest()[:n]
+	p.At += n
 	return v
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"kecho/resmgr/monitor"
+	"kecho/resmgr/syntax"
 )
 
 func TestSelector(t *testing.T) {
@@ -59,8 +59,8 @@ func TestSelectorSaysWhere(t *testing.T) {
 		strings.Repeat("a,", 32) + "a": "more than 32 conditions",
 	} {
 		_, err := ParseSelector(text)
-		var syntax *monitor.SyntaxError
-		if !errors.As(err, &syntax) || !strings.Contains(err.Error(), want) {
+		var wrong *syntax.Error
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: %v; want %s", text, err, want)
 		}
 	}

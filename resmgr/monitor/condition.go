@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kecho/resmgr/syntax"
 )
 
 // Key names a gauge.
@@ -38,7 +40,7 @@ func (k Key) String() string {
 
 // Check says what is wrong with the key.
 func (k Key) Check() error {
-	if k.Name == "" || len(k.Name) > maxName || nameLength(k.Name) != len(k.Name) {
+	if k.Name == "" || len(k.Name) > maxName || syntax.NameLength(k.Name) != len(k.Name) {
 		return fmt.Errorf("gauge %.80q: want a letter, then letters, digits, dots, dashes and underscores, %d at most", k.Name, maxName)
 	}
 	if len(k.Item) > maxItem || strings.ContainsFunc(k.Item, func(r rune) bool { return !strconv.IsPrint(r) || r == '\uFFFD' }) {

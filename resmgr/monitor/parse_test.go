@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kecho/resmgr/syntax"
 )
 
 func TestParse(t *testing.T) {
@@ -93,8 +95,8 @@ func TestParseSaysWhere(t *testing.T) {
 		{"cpu > " + strings.Repeat("1", 1024), 1025, "longer than 1024 bytes"},
 	} {
 		_, err := Parse(c.text)
-		var syntax *SyntaxError
-		if !errors.As(err, &syntax) || syntax.Column != c.column || !strings.Contains(syntax.Reason, c.reason) {
+		var wrong *syntax.Error
+		if !errors.As(err, &wrong) || wrong.Column != c.column || !strings.Contains(wrong.Reason, c.reason) {
 			t.Errorf("%.80s: %v; want column %d: %s", c.text, err, c.column, c.reason)
 		}
 	}
@@ -115,7 +117,7 @@ func TestParseKey(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "column 1: want a gauge", "cpu > 1": "column 5: want the end", "cpu,load1": "column 4", "cpu{item=": "column 10", "rate(cpu, 1s)": "column 5: want the end",
 	} {
-		var wrong *SyntaxError
+		var wrong *syntax.Error
 		if _, err := ParseKey(text); !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
@@ -161,8 +163,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Parse(text)
 		if err != nil {
-			var syntax *SyntaxError
-			if !errors.As(err, &syntax) || syntax.Column < 1 || syntax.Column > len(text)+1 || c != (Condition{}) {
+			var wrong *syntax.Error
+			if !errors.As(err, &wrong) || wrong.Column < 1 || wrong.Column > len(text)+1 || c != (Condition{}) {
 				t.Fatalf("%q: %+v with %#v", text, c, err)
 			}
 			return
