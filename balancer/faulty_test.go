@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -183,19 +182,9 @@ func newPatient(t *testing.T, fast bool, web *pipes) *patient {
 	x := &patient{T: t}
 	limits := defaults()
 	limits.Places, limits.Hard = 2, 2
-	var err error
-	if x.b, err = New(Config{
+	x.b = running(t, Config{
 		Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits,
 		Logger: slog.New(slog.NewTextHandler(&x.log, &slog.HandlerOptions{Level: slog.LevelInfo})),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() { _ = x.b.Run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		done.Wait()
 	})
 	lane := x.b
 	if !fast {

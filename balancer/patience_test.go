@@ -14,12 +14,10 @@ import (
 	"time"
 )
 
-// lone is a whole balancer on its own before web, with two places.
-func lone(t *testing.T, web *pipes) (*pipes, *Balancer) {
+// running is a balancer that runs until the test ends.
+func running(t *testing.T, cfg Config) *Balancer {
 	t.Helper()
-	limits := defaults()
-	limits.Places, limits.Hard = 2, 2
-	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits})
+	b, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +30,15 @@ func lone(t *testing.T, web *pipes) (*pipes, *Balancer) {
 			t.Error(err)
 		}
 	})
+	return b
+}
+
+// lone is a whole balancer on its own before web, with two places.
+func lone(t *testing.T, web *pipes) (*pipes, *Balancer) {
+	t.Helper()
+	limits := defaults()
+	limits.Places, limits.Hard = 2, 2
+	b := running(t, Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits})
 	return serveHTTP(t, b), b
 }
 
@@ -294,13 +301,7 @@ func TestTimeoutIsFromTheArrival(t *testing.T) {
 		limits := defaults()
 		limits.Places, limits.Hard, limits.ShedAge = 1, 1, time.Minute
 		web := newWebServer(t, "web")
-		b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits, Timeout: 3 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- b.Run(ctx) }()
+		b := running(t, Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: limits, Timeout: 3 * time.Second})
 		m := &member{Balancer: b}
 		first := start(func() *outcome { return m.get("/?ms=500") })
 		synctest.Wait()
@@ -322,10 +323,6 @@ func TestTimeoutIsFromTheArrival(t *testing.T) {
 		r.Body, r.ContentLength = body, -1
 		if res := m.do(r); res.Code != 200 || res.took != 8*time.Second {
 			t.Errorf("a body of 8 s: %d after %v", res.Code, res.took)
-		}
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package balancer
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -27,20 +26,7 @@ func deaf(t *testing.T, first string) *pipes {
 // impatient is a balancer before web with a timeout of 3 s.
 func impatient(t *testing.T, web *pipes) *Balancer {
 	t.Helper()
-	b, err := New(Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: defaults(), Timeout: 3 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	return running(t, Config{Name: "web1", Upstream: "http://web", Dial: web.dial, Policy: defaults(), Timeout: 3 * time.Second})
 }
 
 // TestUploadThatNobodyReads: a web server that stops reading a body holds a
