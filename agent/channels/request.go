@@ -10,13 +10,10 @@ import (
 	"kecho/channel"
 )
 
-// MaxReplies is how many answers a request has at most.
-const MaxReplies = channel.MaxAnswers
-
 // Request is a question to whoever has a channel open.
 type Request struct {
 	Event cloudevents.Event
-	// Replies is how many answers are enough. Zero: MaxReplies.
+	// Replies is how many answers are enough. Zero, and at most: channel.MaxAnswers.
 	Replies int
 	// Gap ends it when after an answer no other has come for so long. Zero: it
 	// does not.

@@ -17,10 +17,6 @@ func (c *Core) Extend(now time.Duration, r *Request, left time.Duration) {
 	c.plan(now, r)
 }
 
-// Once says that an own request cannot be begun again from now on: its body is
-// being read.
-func (c *Core) Once(r *Request) { r.Repeatable = false }
-
 // Fix says that an own request cannot go to peers after all.
 func (c *Core) Fix(r *Request) { r.Movable = false }
 
