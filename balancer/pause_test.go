@@ -23,7 +23,7 @@ func TestPauses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cl := newCluster(t, 2, nil)
 				server, fast := by.through(cl)
-server.web.set(func(w http.ResponseWriter, _ *http.Request) {
+				server.web.set(func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Length", fmt.Sprint(3*first))
 					for range 3 {
 						_, _ = io.WriteString(flushing{w}, strings.Repeat("x", first))
@@ -80,7 +80,7 @@ func TestOneWrite(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			cl := newCluster(t, 2, nil)
 			server, fast := by.through(cl)
-server.web.set(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1000)) })
+			server.web.set(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1000)) })
 			l, writes := newPipes(), new(atomic.Int64)
 			serveOn(t, writesCounted{l, writes}, cl.members[0], fast, nil)
 			web := client(t, l)

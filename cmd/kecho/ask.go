@@ -13,9 +13,13 @@ import (
 // and how the answer is printed.
 func askFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "api", Value: "http://127.0.0.1:7940", EnvVars: []string{"KECHO_API"}, Usage: "the agent's `ADDRESS`: http://host:port or unix:///path"},
+		apiFlag(),
 		&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "how long to wait for the answer"},
 	}, outputFlags()...)
+}
+
+func apiFlag() cli.Flag {
+	return &cli.StringFlag{Name: "api", Value: "http://127.0.0.1:7940", EnvVars: env("api"), Usage: "the agent's `ADDRESS`: http://host:port or unix:///path"}
 }
 
 // ask is an action that has an agent to ask, for as long as --timeout says,

@@ -28,7 +28,7 @@ func leaseRunCommand() *cli.Command {
 			"exit code is the command's, 128 and the signal's number if one ended it, 75 when the\n" +
 			"lease was lost, 126 or 127 when it cannot be run.",
 		Flags: slices.Concat(requestFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "api", Value: "http://127.0.0.1:7940", EnvVars: []string{"KECHO_API"}, Usage: "the agent's `ADDRESS`: http://host:port or unix:///path"},
+			apiFlag(),
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Second, Usage: "how long to wait for the agent's answer, besides --wait"},
 		}), Action: runUnderLease,
 	}
