@@ -34,7 +34,7 @@ const (
 	Changed     Code = "changed"            // it is not what If-Match says any more
 	NoAnswer    Code = "no_answer"          // the node whose lease it is does not answer now
 	TooFast     Code = "too_fast"           // more events are published than a channel takes
-	NotEvent    Code = "not_event"          // a body's Content-Type is of CloudEvents in a format that is not read
+	NotEvent    Code = "not_event"          // a body's Content-Type is of CloudEvents in a format that is not read, or it has a Content-Encoding
 )
 
 // outcomes is the one table of what a code means to HTTP and to a shell.

@@ -51,7 +51,7 @@ func (e endpoints) addPublish(table *channels.Table) {
 		Method: http.MethodPost, Path: channelsPath + "/{channel}/events", OperationID: "publish", Summary: "Publish one event, or a batch",
 		DefaultStatus: http.StatusAccepted,
 		RequestBody:   body,
-		Description: "CloudEvents 1.0 in binary, structured or batch mode. Either all events of a batch are taken, or none. " +
+		Description: "CloudEvents 1.0 in binary, structured or batch mode. A batch of which one event is not sound is refused whole; where nobody has room any more, those before the event that is named were taken. " +
 			"The extensions kechopriority (urgent, bulk), kechottl (such as 1.5s) and kechore (the kechoid of the event that this one answers) are obeyed.",
 	}, func(ctx context.Context, in *PublishInput) (*answer[Published], error) {
 		c, err := table.At(in.Channel)
@@ -93,7 +93,7 @@ func publish(ctx context.Context, c *channels.Channel, events []cloudevents.Even
 func eventFailure(where string, err error) error {
 	code := Invalid
 	switch {
-	case errors.Is(err, cloudevents.ErrFormat):
+	case errors.Is(err, cloudevents.ErrFormat), errors.Is(err, cloudevents.ErrEncoding):
 		code = NotEvent
 	case errors.Is(err, cloudevents.ErrBatch):
 		code = TooLarge

@@ -108,7 +108,7 @@ func TestWebsocket(t *testing.T) {
 			{message(1, "/x", "a"), "kecho.published", "1", ""},
 			{`{`, "kecho.refused", "", "invalid message: the event is no JSON"},
 			{`{"specversion":"1.0","id":"2","type":"b"}`, "kecho.refused", "", "invalid message: a CloudEvent needs the attributes specversion, id, source and type: missing source"},
-			{`{"specversion":"1.0","id":"3","source":"/x","type":"b","kechottl":"x"}`, "kecho.refused", "3", `invalid event 1 of 1: a channel cannot carry it: the attribute kechottl: "x" is not a duration above 0, such as 1.5s`},
+			{`{"specversion":"1.0","id":"3","source":"/x","type":"b","kechottl":"x"}`, "kecho.refused", "3", `invalid a channel cannot carry it: the attribute kechottl: "x" is not a duration above 0, such as 1.5s`},
 			{strings.Repeat("[", 17), "kecho.refused", "", "invalid the message has more than 16 levels"},
 			{message(4, "/z", "b"), "kecho.published", "4", ""},
 			{message(5, "/y", "b"), "kecho.published", "5", ""},

@@ -146,10 +146,18 @@ func toChannels(events []cloudevents.Event) ([]channel.Event, error) {
 	for i, e := range events {
 		var err error
 		if all[i], err = toChannel(e); err != nil {
-			return nil, fmt.Errorf("event %d of %d: %w", i+1, len(events), err)
+			return nil, fmt.Errorf("%s%w", ofMany(i, len(events)), err)
 		}
 	}
 	return all, nil
+}
+
+// ofMany names the event i of n for an error, when there are several.
+func ofMany(i, n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf("event %d of %d: ", i+1, n)
 }
 
 // submitAll submits events in order, until one is not taken.
@@ -159,13 +167,13 @@ func (c *Channel) submitAll(ctx context.Context, all []channel.Event) ([]channel
 		id, err := c.submit(ctx, e)
 		switch {
 		case errors.Is(err, channel.ErrTooLarge):
-			return ids[:i], fmt.Errorf("event %d of %d: %w: %w", i+1, len(all), ErrLarge, err)
+			return ids[:i], fmt.Errorf("%s%w: %w", ofMany(i, len(all)), ErrLarge, err)
 		case errors.Is(err, channel.ErrNoLink) && asks(e.Re):
-			return ids[:i], fmt.Errorf("event %d of %d: %w", i+1, len(all), ErrGone)
+			return ids[:i], fmt.Errorf("%s%w", ofMany(i, len(all)), ErrGone)
 		case errors.Is(err, channel.ErrQueueFull):
-			return ids[:i], fmt.Errorf("event %d of %d: %w: %w", i+1, len(all), ErrFull, err)
+			return ids[:i], fmt.Errorf("%s%w: %w", ofMany(i, len(all)), ErrFull, err)
 		case err != nil && !errors.Is(err, channel.ErrNoSink): // a filter has left nobody
-			return ids[:i], fmt.Errorf("event %d of %d: %w", i+1, len(all), err)
+			return ids[:i], fmt.Errorf("%s%w", ofMany(i, len(all)), err)
 		}
 		ids[i] = id
 	}

@@ -94,20 +94,17 @@ func attr(name string, v any) channel.Attr {
 func fromChannel(e *channel.Event) cloudevents.Event {
 	c := cloudevents.Event{Attributes: make(map[string]any, len(e.Attrs)+4), Data: e.Body}
 	for _, a := range e.Attrs {
-		if !cloudevents.ValidName(a.Name) {
-			continue
-		}
-		switch v := a.Value().(type) {
+		value := a.Value()
+		switch v := value.(type) {
 		case float64:
-			c.Attributes[a.Name] = strconv.FormatFloat(v, 'g', -1, 64)
+			value = strconv.FormatFloat(v, 'g', -1, 64)
 		case int64:
 			if v > math.MaxInt32 || v < math.MinInt32 { // CloudEvents' integers have 32 bits
-				c.Attributes[a.Name] = strconv.FormatInt(v, 10)
-				continue
+				value = strconv.FormatInt(v, 10)
 			}
-			c.Attributes[a.Name] = v
-		default:
-			c.Attributes[a.Name] = v
+		}
+		if cloudevents.ValidAttribute(a.Name, value) {
+			c.Attributes[a.Name] = value
 		}
 	}
 	c.Attributes[cloudevents.Type] = string(e.Type)

@@ -31,8 +31,8 @@
 // says nothing; only the one that asks knows of itself whether somebody does.
 //
 // An event that was not submitted as a CloudEvent gets its kechoid for an id and
-// its node for a source. Attributes whose names CloudEvents do not have are left
-// out, and floats are text.
+// its node for a source. Attributes that CloudEvents do not have, by their
+// names or such as a source that is no URI, are left out, and floats are text.
 //
 // A channel may be idle (OpenWith): while nobody has read it for a while its
 // subscription is suspended, so the other nodes send nothing, and its log is

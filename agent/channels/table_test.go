@@ -79,6 +79,7 @@ func TestForeign(t *testing.T) {
 		channeltest.AwaitSinks(t, there, 1)
 		id, err := there.Submit(t.Context(), channel.Event{Type: "t", Body: []byte{0xff}, Re: there.NextID(), Attrs: channel.Attrs{
 			channel.Key[float64]("load").Of(0.5), channel.Key[int64]("big").Of(1 << 40), channel.Key[bool]("Job.Id").Of(true), channel.Key[bool]("data").Of(true),
+			channel.Key[string]("source").Of("::"), channel.Key[string]("time").Of("noon"), channel.Key[string]("subject").Of("two\nlines"),
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +90,7 @@ func TestForeign(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string]any{
-			"specversion": "1.0", "id": id.String(), "kechoid": id.String(), "source": "urn:kecho:node:" + id.Source.String(), "type": "t",
+			"specversion": "1.0", "id": id.String(), "kechoid": id.String(), "source": "urn:kecho:node:" + id.Source.String(), "type": "t", "subject": "two\nlines",
 			"load": "0.5", "big": "1099511627776", "data_base64": "/w==", "kechore": channel.ID{Source: id.Source, Seq: id.Seq - 1}.String(),
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {

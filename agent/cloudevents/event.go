@@ -87,8 +87,8 @@ func checkAttribute(name string, v any) error {
 	return fmt.Errorf("the attribute %s is a %T: want a string, a bool or an int64", name, v)
 }
 
-// ValidName reports whether an attribute can have that name.
-func ValidName(name string) bool { return validName(name) && name != "data" && name != specVersion }
+// ValidAttribute reports whether an event can have that attribute, with that value.
+func ValidAttribute(name string, v any) bool { return checkAttribute(name, v) == nil }
 
 func validName(name string) bool {
 	if name == "" || len(name) > maxName {

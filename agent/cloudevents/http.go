@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The content types of the modes that are JSON.
@@ -23,6 +25,8 @@ const MaxBatch = 256
 var (
 	// ErrFormat: CloudEvents, in a format other than JSON.
 	ErrFormat = errors.New("CloudEvents are read as " + Structured + ", as " + Batch + ", and in binary mode")
+	// ErrEncoding: the body is compressed, or otherwise not as it is.
+	ErrEncoding = errors.New("a body is read as it is, without Content-Encoding")
 	// ErrBatch: a batch has more than MaxBatch events.
 	ErrBatch = fmt.Errorf("a batch has more than %d events", MaxBatch)
 )
@@ -30,6 +34,9 @@ var (
 // Decode reads what a request carries: one event, or those of a batch, all of
 // them sound. An error names the event by its place, and what of it is wrong.
 func Decode(header http.Header, body []byte) ([]Event, error) {
+	if coding := header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return nil, fmt.Errorf("%.40q: %w", coding, ErrEncoding)
+	}
 	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	switch {
 	case kind == Structured:
@@ -69,10 +76,28 @@ func decodeBatch(body []byte) ([]Event, error) {
 
 // unmarshal is UnmarshalJSON of text that may be no JSON.
 func unmarshal(text []byte, e *Event) error {
-	if !json.Valid(text) {
+	switch {
+	case !json.Valid(text):
 		return errors.New("the event is no JSON")
+	case !utf8.Valid(text):
+		return errors.New("the event is not in UTF-8")
 	}
-	return e.UnmarshalJSON(text)
+	if err := e.UnmarshalJSON(text); err != nil {
+		return err
+	}
+	return e.checkTexts()
+}
+
+// checkTexts refuses characters that CloudEvents' strings do not have. It is for what
+// is sent here: from elsewhere they are let through, as Go programs may submit them.
+func (e Event) checkTexts() error {
+	for name, v := range e.Attributes {
+		text, _ := v.(string)
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+			return fmt.Errorf("the attribute %s is %.80q: want UTF-8 without control characters", name, text)
+		}
+	}
+	return nil
 }
 
 func decodeBinary(header http.Header, body []byte) (Event, error) {
@@ -94,5 +119,8 @@ func decodeBinary(header http.Header, body []byte) (Event, error) {
 	if err := e.takeVersion(); err != nil {
 		return Event{}, fmt.Errorf("%w (in binary mode they are the fields ce-specversion, ce-id, ...; JSON with all of them is "+Structured+")", err)
 	}
-	return e, e.Check()
+	if err := e.Check(); err != nil {
+		return Event{}, err
+	}
+	return e, e.checkTexts()
 }
