@@ -26,7 +26,7 @@ var (
 	// ErrFormat: CloudEvents, in a format other than JSON.
 	ErrFormat = errors.New("CloudEvents are read as " + Structured + ", as " + Batch + ", and in binary mode")
 	// ErrEncoding: the body is compressed, or otherwise not as it is.
-	ErrEncoding = errors.New("a body is read as it is, without Content-Encoding")
+	ErrEncoding = errors.New("a body is read as it is")
 	// ErrBatch: a batch has more than MaxBatch events.
 	ErrBatch = fmt.Errorf("a batch has more than %d events", MaxBatch)
 )
@@ -35,7 +35,7 @@ var (
 // them sound. An error names the event by its place, and what of it is wrong.
 func Decode(header http.Header, body []byte) ([]Event, error) {
 	if coding := header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return nil, fmt.Errorf("%.40q: %w", coding, ErrEncoding)
+		return nil, fmt.Errorf("Content-Encoding %.40q: %w", coding, ErrEncoding)
 	}
 	kind, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	switch {
@@ -67,7 +67,11 @@ func decodeBatch(body []byte) ([]Event, error) {
 	}
 	events := make([]Event, len(texts))
 	for i, text := range texts {
-		if err := unmarshal(text, &events[i]); err != nil {
+		err := unmarshal(text, &events[i])
+		switch {
+		case err != nil && len(texts) == 1:
+			return nil, err
+		case err != nil:
 			return nil, fmt.Errorf("event %d of %d: %w", i+1, len(texts), err)
 		}
 	}
