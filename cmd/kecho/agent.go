@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log"
 	"log/slog"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -35,6 +36,9 @@ func runAgent(c *cli.Context) error {
 	}
 	if cfg.Logger, err = newLogger(c); err != nil {
 		return err
+	}
+	for _, warning := range strayVariables(c, os.Environ()) {
+		cfg.Logger.Warn(warning)
 	}
 	// net/http quotes what a broken web server sends through package log.
 	log.SetFlags(0)

@@ -49,7 +49,7 @@ func askLonger(c *cli.Context, by time.Duration, action func(ctx context.Context
 func whom(c *cli.Context) (*api.Client, time.Duration, error) {
 	agent, err := api.New(c.String("api"))
 	if err != nil {
-		return nil, 0, usageError(c, "%v", err)
+		return nil, 0, usageError(c, "--api: %v", err)
 	}
 	patience := c.Duration("timeout")
 	if patience <= 0 {

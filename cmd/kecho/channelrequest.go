@@ -42,7 +42,7 @@ func request(c *cli.Context) error {
 	return askLonger(c, answerTime, func(ctx context.Context, agent *api.Client, p *printer) error {
 		out, err := agent.Request(ctx, c.Args().First(), e, g)
 		if err != nil {
-			return byFlag(c, err)
+			return err
 		}
 		if err := printAnswers(p, out); err != nil {
 			return err

@@ -24,7 +24,7 @@ func subCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`; may be repeated"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only events of this `SOURCE`; may be repeated"},
-			&cli.StringFlag{Name: "after", Usage: "the kechocursor of the last event that was seen: those after it come first"},
+			&cli.StringFlag{Name: "after", Usage: "the kechocursor of the last event that was seen: those after it come first; 0-0: all that is kept"},
 			&cli.IntFlag{Name: "count", DefaultText: "until interrupted", Usage: "end after this many events"},
 		}, askFlags()...),
 		Action: subscribe,
@@ -50,7 +50,12 @@ func subscribe(c *cli.Context) error {
 		return err
 	}
 	s := api.Selection{Types: c.StringSlice("type"), Sources: c.StringSlice("source"), After: c.String("after")}
-	return byFlag(c, follow(c, s, func(item api.ChannelItem) error {
+	all := s.After == "0-0" // nothing was seen that could be missed
+	return follow(c, s, func(item api.ChannelItem) error {
+		if all && !p.json && item.Gap != nil && item.Gap.Missed == 0 {
+			return nil
+		}
+		all = all && item.Gap != nil
 		if err := printItem(p, item); err != nil {
 			return err
 		}
@@ -61,28 +66,7 @@ func subscribe(c *cli.Context) error {
 			return errEnough
 		}
 		return nil
-	}))
-}
-
-// byFlag is err by the name of the flag, when it is about what the agent knows as a
-// field.
-func byFlag(c *cli.Context, err error) error {
-	var coded *api.Error
-	if !errors.As(err, &coded) || coded.Code != api.Invalid {
-		return err
-	}
-	for _, f := range []struct{ field, flag string }{
-		{"query.after: ", "after"}, {"header.Last-Event-ID: ", "after"},
-		{"query.gap: ", "gap"}, {"query.timeout: ", "timeout"}, {"query.replies: ", "replies"},
-	} {
-		if _, what, ok := strings.Cut(coded.Detail, f.field); ok { // behind which agent says so
-			if !strings.HasPrefix(what, `"`) { // the value
-				what = c.String(f.flag) + ": " + what
-			}
-			return usageError(c, "--%s %s", f.flag, what)
-		}
-	}
-	return err
+	})
 }
 
 // noneEmpty refuses flags that may be repeated and have an empty value, such as that

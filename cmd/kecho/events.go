@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -19,12 +20,15 @@ func eventsCommand() *cli.Command {
 			"for through it and are granted or over. A gap is told of. --timeout is not for the stream, which ends with the agent.",
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "type", Usage: "only events of this `TYPE`: threshold, member, link, state, lease; may be repeated"},
-			&cli.StringFlag{Name: "after", Usage: "the `ID` of the last event that was seen: those after it come first"},
+			&cli.StringFlag{Name: "after", Usage: "the `ID` of the last event that was seen: those after it come first; 0-0: all that is kept"},
 			&cli.IntFlag{Name: "count", DefaultText: "until interrupted", Usage: "end after this many"},
 		}, askFlags()...),
 		Action: events,
 	}
 }
+
+// eventTypes are those of an agent of this version.
+var eventTypes = []string{api.EventThreshold, api.EventMember, api.EventLink, api.EventState, api.EventLease}
 
 var errEnough = errors.New("enough events")
 
@@ -34,9 +38,14 @@ func events(c *cli.Context) error {
 		return err
 	}
 	p.lines = p.json // a stream has no end to indent to
+	for _, t := range c.StringSlice("type") {
+		if !slices.Contains(eventTypes, t) {
+			return usageError(c, "--type %.80q: want one of %s", t, strings.Join(eventTypes, ", "))
+		}
+	}
 	agent, err := api.New(c.String("api"))
 	if err != nil {
-		return usageError(c, "%v", err)
+		return usageError(c, "--api: %v", err)
 	}
 	left := c.Int("count")
 	err = agent.Events(c.Context, c.String("after"), c.StringSlice("type"), func(e api.Event) error {
@@ -54,7 +63,7 @@ func events(c *cli.Context) error {
 	if errors.Is(err, errEnough) || c.Context.Err() != nil {
 		return nil
 	}
-	return byFlag(c, err)
+	return err
 }
 
 func printEvent(p *printer, e api.Event) error {

@@ -124,6 +124,9 @@ func putFilter(c *cli.Context) error {
 	if c.Args().Len() != 3 {
 		return usageError(c, "want a channel, in or out, and a file")
 	}
+	if err := wantDirection(c, c.Args().Get(1)); err != nil {
+		return err
+	}
 	f, err := newFilter(c, c.Args().Get(2))
 	if err != nil {
 		return err
@@ -145,6 +148,9 @@ func removeFilter(c *cli.Context) error {
 	if c.Args().Len() != 2 {
 		return usageError(c, "want a channel, and in or out")
 	}
+	if err := wantDirection(c, c.Args().Get(1)); err != nil {
+		return err
+	}
 	return ask(func(ctx context.Context, agent *api.Client, _ *printer) error {
 		return agent.RemoveFilter(ctx, c.Args().Get(0), c.Args().Get(1))
 	})(c)
@@ -153,6 +159,9 @@ func removeFilter(c *cli.Context) error {
 func testFilter(c *cli.Context) error {
 	if c.Args().Len() != 3 || c.Args().Get(1) == "-" && c.Args().Get(2) == "-" {
 		return usageError(c, "want in or out, a file, and a file of what to run it on; one of them may be -")
+	}
+	if err := wantDirection(c, c.Args().Get(0)); err != nil {
+		return err
 	}
 	f, err := newFilter(c, c.Args().Get(1))
 	if err != nil {
@@ -209,6 +218,13 @@ func printOutcome(p *printer, trial api.FilterTrial, out api.FilterOutcome) erro
 		return &api.Error{Code: api.Failed, Detail: "the filter failed, and the fallback would decide: " + out.Error}
 	}
 	return nil
+}
+
+func wantDirection(c *cli.Context, word string) error {
+	if word == "in" || word == "out" {
+		return nil
+	}
+	return usageError(c, "%.80q: want in or out: where events arrive, or where they are published", word)
 }
 
 // newFilter is the filter that file has.

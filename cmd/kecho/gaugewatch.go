@@ -32,7 +32,7 @@ func watchGauges(c *cli.Context) error {
 	p.lines = p.json // a stream has no end to indent to
 	agent, err := api.New(c.String("api"))
 	if err != nil {
-		return usageError(c, "%v", err)
+		return usageError(c, "--api: %v", err)
 	}
 	every, patience := c.Duration("every"), c.Duration("timeout")
 	if every < 10*time.Millisecond || patience <= 0 {

@@ -17,9 +17,10 @@ const seeHelp = "see: "
 // usageError is a mistake on the command line: one line that says what is
 // wrong, and how to find out what is right.
 func usageError(c *cli.Context, format string, args ...any) error {
+	detail := fmt.Sprintf(format, args...)
 	return &api.Error{
 		Code:   api.Usage,
-		Detail: fmt.Sprintf(format, args...) + "\n" + seeHelp + commandPath(c) + " --help",
+		Detail: detail + "\n" + fromEnvironment(c, detail) + seeHelp + commandPath(c) + " --help",
 	}
 }
 
@@ -41,10 +42,10 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		if near := nearest(name, flagNames(c)); near != "" {
 			guess = "; did you mean --" + near + "?"
 		}
-		return usageError(c, "there is no flag --%s%s", name, guess)
+		return usageError(c, "there is no flag %s%s", dashed(name), guess)
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-		return usageError(c, "--%s needs a value", strings.TrimLeft(name, "-"))
+		return usageError(c, "%s needs a value", dashed(strings.TrimLeft(name, "-")))
 	}
 	if m := badValue.FindStringSubmatch(text); m != nil {
 		return usageError(c, "--%s %s: %s", m[2], m[1], wanted(c, m[2]))
@@ -53,6 +54,14 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		return usageError(c, "%s=%s: %s", m[2], m[1], wanted(c, m[3]))
 	}
 	return usageError(c, "%s", text)
+}
+
+// dashed is a flag as it is typed.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // What package flag and cli say of a value that does not parse, on the
@@ -169,7 +178,7 @@ func refuseParents(c *cli.Context, action cli.ActionFunc) error {
 				names[0], commandPath(parent), c.Command.Name)
 		}
 	}
-	return action(c)
+	return byFlag(c, action(c))
 }
 
 // nearest is the candidate that differs least from word, if it is near enough
