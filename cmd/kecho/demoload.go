@@ -64,7 +64,7 @@ func demoLoad(c *cli.Context) error {
 		err = p.printTable(resultRows(result))
 	}
 	if err == nil && result.OK == 0 && result.Errors > 0 {
-		err = &api.Error{Code: api.Failed, Detail: fmt.Sprintf("none of %d requests was answered well: %s", result.Sent, causes(result))}
+		err = &api.Error{Code: api.Failed, Detail: fmt.Sprintf("none of %d requests was answered well: %s", result.Sent, causes(result)) + such(load.FirstError())}
 	}
 	return err
 }
@@ -115,6 +115,14 @@ func causes(r demo.Result) string {
 		}
 	}
 	return counted(counts)
+}
+
+// such is an example behind the causes, where there is one.
+func such(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf(", such as: %.200v", err)
 }
 
 // counted is "web1 93, web2 31".

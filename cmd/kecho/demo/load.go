@@ -76,8 +76,9 @@ type Ended struct {
 type Load struct {
 	cfg LoadConfig
 
-	mu     sync.Mutex
-	sample *sample // guarded by mu
+	mu     sync.Mutex // guards what is below
+	sample *sample
+	first  error // why the first request failed that got no answer
 }
 
 // NewLoad checks cfg; it sends nothing.
@@ -217,13 +218,30 @@ func (l *Load) send(ctx context.Context, n int, e *Ended) (o outcome) {
 	}()
 	res, err := l.cfg.Transport.RoundTrip(req)
 	if err != nil {
-		return outcome{failure: failureOf(err)}
+		return l.failed(ctx, err)
 	}
 	defer res.Body.Close()
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		return outcome{failure: failureOf(err)}
+		return l.failed(ctx, err)
 	}
 	return outcome{status: res.StatusCode, servedBy: res.Header.Get(ServedBy)}
+}
+
+// failed is what a request without an answer came to.
+func (l *Load) failed(ctx context.Context, err error) outcome {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first == nil && !errors.Is(ctx.Err(), context.Canceled) {
+		l.first = err
+	}
+	return outcome{failure: failureOf(err)}
+}
+
+// FirstError is why the first request got no answer; nil: all got one.
+func (l *Load) FirstError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
 }
 
 func failureOf(err error) string {
