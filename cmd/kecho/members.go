@@ -71,9 +71,13 @@ func printLinks(p *printer, list []api.Member) error {
 
 func memberRow(m api.Member) []cell {
 	link, rtt, note := linkCells(m)
+	capacity := number("%d", m.Capacity)
+	if !m.Self && m.Heard == nil {
+		capacity = number("-") // it has not said
+	}
 	return []cell{
 		text(m.Name), statusCell(m), link, rtt,
-		share(m.Load), number("%d", m.Capacity), heard(m.Heard), text(m.Address), note,
+		share(m.Load), capacity, heard(m.Heard), text(m.Address), note,
 	}
 }
 

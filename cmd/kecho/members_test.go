@@ -52,7 +52,7 @@ NAME  STATUS    LINK      RTT  LOAD  CAPACITY  HEARD  ADDRESS
 web1  alive     self        -  0.50         8      -  10.0.0.1:7946
 web2  alive     up     0.2 ms  1.25        16  0.4 s  10.0.0.2:7946
 web3  draining  up    12.0 ms  0.00         8  1m13s  10.0.0.3:7946
-web4  failed    down        -     -         0      -  10.0.0.4:7946  dial: ?[31mrefused
+web4  failed    down        -     -         -      -  10.0.0.4:7946  dial: ?[31mrefused
 `
 	code, out, errs := kecho(t, "members", "--api", addr)
 	if d := cmp.Diff(want, "\n"+out); d != "" || code != 0 || errs != "" {
