@@ -356,18 +356,18 @@ func TestAddressTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	for _, flag := range []string{"--listen", "--admin", "--link"} {
+	for _, flag := range []string{"--listen", "--admin", "--link", "--bind"} {
 		cfg := agent.Config{
 			Name: "web1", Upstream: "http://127.0.0.1:9",
-			Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Bind: "127.0.0.1:0",
+			Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Link: "127.0.0.1:0", Bind: "127.0.0.1:0",
 		}
-		*map[string]*string{"--listen": &cfg.Listen, "--admin": &cfg.Admin, "--link": &cfg.Link}[flag] = taken.Addr().String()
+		*map[string]*string{"--listen": &cfg.Listen, "--admin": &cfg.Admin, "--link": &cfg.Link, "--bind": &cfg.Bind}[flag] = taken.Addr().String()
 		a, err := agent.New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = a.Run(context.Background())
-		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(err.Error(), flag+" ") {
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.HasPrefix(strings.TrimPrefix(err.Error(), "gossip: "), flag+" ") {
 			t.Errorf("%s taken: %v", flag, err)
 		}
 	}

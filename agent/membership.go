@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"kecho/channel"
 	"kecho/channel/link"
@@ -76,6 +77,9 @@ func (c Config) newRegistry(id channel.NodeID, at net.Addr) (*registry.Registry,
 func (c Config) gossipFailure(err error) error {
 	if errors.Is(err, registry.ErrNoAdvertise) {
 		return fmt.Errorf("%s %s: say with %s which address the others reach: %w", c.flag("bind"), c.Bind, c.flag("advertise"), err)
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return cannotListen(c.flag("bind"), c.Bind, err)
 	}
 	return err
 }

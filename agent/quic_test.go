@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -63,4 +64,22 @@ func servedBy(t *testing.T, n *agenttest.Node, servers int) {
 	if len(served) < servers {
 		t.Errorf("served by %v, want %d servers at least", served, servers)
 	}
+}
+
+// TestUnlinkedSaysWhy holds that who has met its peers and cannot link to them
+// is told why, and not to look for a seed.
+func TestUnlinkedSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := agenttest.Start(t, agenttest.Config{Nodes: 2, Configure: func(i int, cfg *agent.Config) {
+			if i == 1 {
+				cfg.Transport = "quic"
+			}
+		}})
+		time.Sleep(5 * time.Second)
+		for _, check := range c.Nodes[1].Ready(t).Checks {
+			if why := check.Detail; check.Name == "peers" && (!strings.HasPrefix(why, "none is linked; ") || !strings.Contains(why, "--transport")) {
+				t.Errorf("the check says %q", why)
+			}
+		}
+	})
 }

@@ -55,6 +55,8 @@ func openSocket(network Network, path string) (net.Listener, error) {
 		return nil, fmt.Errorf("--socket %s: another agent answers there, or it is no socket; choose another path: %w", path, err)
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("--socket %s: make its directory first, such as with RuntimeDirectory= of systemd: %w", path, err)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("--socket %s: this user may not make it there; choose a directory of the user's own, such as RuntimeDirectory= of systemd makes: %w", path, err)
 	}
 	return nil, fmt.Errorf("--socket %s: %w", path, err)
 }

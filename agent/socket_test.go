@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -41,5 +42,18 @@ func TestSocket(t *testing.T) {
 	}
 	if _, err := openSocket(systemNetwork{}, "/nowhere/s"); err == nil || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("no directory: %v", err)
+	}
+}
+
+// deniedNetwork is that of a user who may not make the socket.
+type deniedNetwork struct{ Network }
+
+func (deniedNetwork) ListenSocket(string) (net.Listener, error) { return nil, syscall.EACCES }
+
+// TestSocketDenied holds that the error says what to do about it.
+func TestSocketDenied(t *testing.T) {
+	_, err := openSocket(deniedNetwork{}, "/run/api.sock")
+	if err == nil || !strings.HasPrefix(err.Error(), "--socket /run/api.sock: ") || !strings.Contains(err.Error(), "choose a directory") {
+		t.Errorf("error %v", err)
 	}
 }

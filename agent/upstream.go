@@ -74,7 +74,7 @@ func (a *Agent) checkUpstream(s balancer.UpstreamState, helpers int) api.Check {
 	check := api.Check{Name: "upstream", OK: s.Up || helpers > 0}
 	switch {
 	case !s.Up:
-		check.Detail = fmt.Sprintf("%s cannot be used; %d peers can take its requests: %.200s", a.upstreamName(), helpers, s.Why)
+		check.Detail = fmt.Sprintf("%s cannot be used; peers that can take its requests: %d; %.200s", a.upstreamName(), helpers, s.Why)
 	case s.Failing:
 		check.Detail = a.upstreamName() + " fails too many of its requests; they go to peers first"
 	}

@@ -36,7 +36,7 @@ func TestHealthPath(t *testing.T) {
 			check string
 		}{
 			{false, "1", "upstream "},
-			{true, "2", "upstream http://10.0.0.1:9000 cannot be used; 1 peers can take its requests: GET /health: it answered 503"},
+			{true, "2", "upstream http://10.0.0.1:9000 cannot be used; peers that can take its requests: 1; GET /health: it answered 503"},
 			{false, "1", "upstream "},
 		} {
 			ill.Store(step.ill)

@@ -117,7 +117,7 @@ func (a *Agent) checks() []api.Check {
 	}
 	linked := api.Check{Name: "peers", OK: true, Detail: fmt.Sprintf("%d linked", peers)}
 	if peers == 0 && len(a.cfg.Join) > 0 {
-		linked.Detail = "none is linked; the seeds are joined again all the time: is one of them running, with the same --key and --cluster?"
+		linked.Detail = a.whyUnlinked()
 	}
 	checks := []api.Check{
 		{Name: "http", OK: state != api.Starting},
@@ -134,6 +134,17 @@ func (a *Agent) checks() []api.Check {
 		checks = append(checks, api.Check{Name: "keys", OK: true, Detail: "running --insecure"})
 	}
 	return checks
+}
+
+// whyUnlinked says what stands between this node and its peers: the first link's
+// failure where gossip has found some, else that it has not.
+func (a *Agent) whyUnlinked() string {
+	for _, m := range a.members() {
+		if !m.Self && m.Status == string(registry.Alive) && m.Link != nil && m.Link.LastError != "" {
+			return fmt.Sprintf("none is linked; %s: %.200s", m.Name, m.Link.LastError)
+		}
+	}
+	return "none is linked; the seeds are joined again all the time: is one of them running, with the same --key and --cluster?"
 }
 
 // snapshot is what is scraped.

@@ -99,8 +99,12 @@ func (c *h2Client) answerBy(parent context.Context, req *http.Request, then time
 	return nil, fmt.Errorf("%w: %w", h1.ErrTimeout, cmp.Or(err, context.DeadlineExceeded))
 }
 
-// late names the transport's time-outs.
+// late names the transport's time-outs, and a web server that speaks HTTP/1.1:
+// in plaintext no handshake says so, only what it answers.
 func late(err error) error {
+	if err != nil && strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
+		return fmt.Errorf("the web server speaks HTTP/1.1, not the HTTP/2 that --upstream says: give its URL as http:// or https://: %w", err)
+	}
 	var slow interface{ Timeout() bool }
 	if err != nil && !errors.Is(err, errUpstreamDown) && errors.As(err, &slow) && slow.Timeout() {
 		return fmt.Errorf("%w: %w", h1.ErrTimeout, err)

@@ -1,13 +1,17 @@
 package balancer
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kecho/balancer/h1"
 )
 
 // h2Transport is a client that speaks HTTP/2 in plaintext to l.
@@ -152,5 +156,28 @@ func TestForwardToHTTP2(t *testing.T) {
 			t.Errorf("%d exchanges are left", s.Exchanges)
 		}
 		end()
+	})
+}
+
+// TestHTTP2ToHTTP1 holds that a web server which speaks HTTP/1.1 where the URL
+// says h2c is named as that.
+func TestHTTP2ToHTTP1(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, web := net.Pipe()
+		defer web.Close()
+		go io.Copy(io.Discard, web)
+		c := newH2(upstreamConfig{HeaderTimeout: time.Minute}, false, func(context.Context) (net.Conn, error) { return here, nil })
+		defer c.CloseIdle()
+		done := make(chan error)
+		go func() {
+			_, err := c.Do(t.Context(), &h1.Request{Method: "GET", Host: "web", Target: "/", Header: http.Header{}})
+			done <- err
+		}()
+		synctest.Wait() // it has sent its request
+		io.WriteString(web, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+		err := <-done
+		if want := "the web server speaks HTTP/1.1"; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want one that begins with %q", err, want)
+		}
 	})
 }

@@ -189,8 +189,14 @@ func plain(err error) error {
 	if errors.As(err, &list) && len(list.WrappedErrors()) == 1 {
 		err = list.WrappedErrors()[0]
 	}
-	if err != nil && strings.HasSuffix(err.Error(), ": EOF") {
-		err = fmt.Errorf("%w: it hung up, as nodes of another cluster label do", err)
+	if err == nil {
+		return nil
+	}
+	switch text := err.Error(); {
+	case strings.HasSuffix(text, ": EOF"):
+		return fmt.Errorf("%w: it hung up, as nodes of another cluster label do: is --cluster the same?", err)
+	case strings.Contains(text, "invalid msgType"), strings.HasSuffix(text, "connection reset by peer"):
+		return fmt.Errorf("%w: is it the --bind address of a member, and no other port of it?", err)
 	}
 	return err
 }
