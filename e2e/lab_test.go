@@ -71,8 +71,9 @@ func TestBenchCluster(t *testing.T) {
 		if alone := r.Policy == "none"; alone != (r.Moved == 0) && r.Scenario == "paper-50" {
 			t.Errorf("%s: %v of the executions were at another node", what, r.Moved)
 		}
-		if r.Executions == 0 || r.FrontCPU == 0 {
-			t.Errorf("%s: %d executions, agents' CPU time %v", what, r.Executions, r.FrontCPU)
+		// What few requests cost may be lost in what rest does.
+		if r.Executions == 0 || r.FrontCPU == 0 && r.FrontRest == 0 {
+			t.Errorf("%s: %d executions, agents' CPU time %v and %v", what, r.Executions, r.FrontCPU, r.FrontRest)
 		}
 	}
 	// Both policies were asked the same.
