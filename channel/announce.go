@@ -22,7 +22,7 @@ func (n *Node) tellAll() {
 	}
 	n.told = own.Version
 	var linked []NodeID
-	for id, p := range *n.peers.Load() {
+	for id, p := range n.peers.Load().All() {
 		if p.linked {
 			linked = append(linked, id)
 		}

@@ -47,7 +47,7 @@ type Wanting struct {
 // WatchInterests. What it returns must not be written to.
 func (c *Channel) Interests() []Wanting {
 	var all []Wanting
-	for id, p := range *c.node.peers.Load() {
+	for id, p := range c.node.peers.Load().All() {
 		if told := p.told.of(c.name); told != nil {
 			all = append(all, Wanting{id, told.wants, told.brings})
 		}
@@ -169,7 +169,7 @@ func (n *Node) askLocked() {
 		if asked {
 			watched = append(watched, name)
 		}
-		for _, p := range *n.peers.Load() {
+		for _, p := range n.peers.Load().All() {
 			asked = asked || slices.Contains(p.asks, name)
 		}
 		c.asked.Store(asked)
@@ -180,7 +180,7 @@ func (n *Node) askLocked() {
 	}
 	n.asking = watched
 	n.telling.add(func() {
-		for id, p := range *n.peers.Load() {
+		for id, p := range n.peers.Load().All() {
 			n.mu.Lock()
 			linked := p.linked
 			n.mu.Unlock()
@@ -317,7 +317,7 @@ func (n *Node) tellInterest(c *Channel, what news) {
 	n.mu.Lock()
 	watchers := c.curious
 	var asking []NodeID
-	for id, p := range *n.peers.Load() {
+	for id, p := range n.peers.Load().All() {
 		if p.linked && slices.Contains(p.asks, c.name) {
 			asking = append(asking, id)
 		}

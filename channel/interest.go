@@ -51,7 +51,7 @@ func (n *Node) ask(id NodeID) {
 		return
 	}
 	n.mu.Lock()
-	if p := (*n.peers.Load())[id]; p != nil {
+	if p := n.peers.Load().Get(id); p != nil {
 		p.unasked = true
 	}
 	n.mu.Unlock()
@@ -61,7 +61,7 @@ func (n *Node) ask(id NodeID) {
 // askAgain asks those whose links had no room for it.
 func (n *Node) askAgain() {
 	n.mu.Lock()
-	for id, p := range *n.peers.Load() {
+	for id, p := range n.peers.Load().All() {
 		if p.unasked && p.linked {
 			n.telling.add(func() { n.ask(id) })
 		}

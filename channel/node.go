@@ -44,7 +44,7 @@ type Node struct {
 	scratch   sync.Pool // of *scratch
 
 	channels atomic.Pointer[map[string]*Channel] // copied on write, under mu
-	peers    atomic.Pointer[map[NodeID]*peer]    // copied on write, under mu
+	peers    atomic.Pointer[Index[peer]]         // replaced by changePeersLocked
 
 	mu      sync.Mutex
 	version uint64   // of this node's announcement; guarded by mu
@@ -66,7 +66,7 @@ func New(cfg Config) (*Node, error) {
 	n.interests.wake = make(chan struct{}, 1)
 	n.scratch.New = func() any { return new(scratch) }
 	n.channels.Store(&map[string]*Channel{})
-	n.peers.Store(&map[NodeID]*peer{})
+	n.peers.Store(new(Index[peer]))
 	n.desc.static.Store(emptyDescription)
 	return n, nil
 }

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -57,12 +58,10 @@ type receiver struct{ n *Node }
 func (r receiver) LinkUp(id NodeID) {
 	n := r.n
 	n.mu.Lock()
-	p := (*n.peers.Load())[id]
+	p := n.peers.Load().Get(id)
 	if p == nil {
 		p = newPeer(id)
-		peers := maps.Clone(*n.peers.Load())
-		peers[id] = p
-		n.peers.Store(&peers)
+		n.changePeersLocked(func(peers map[NodeID]*peer) { peers[id] = p })
 	}
 	p.linked = true
 	p.direct = Announcement{}
@@ -81,7 +80,7 @@ func (r receiver) LinkUp(id NodeID) {
 func (r receiver) LinkDown(id NodeID, _ error) {
 	n := r.n
 	n.mu.Lock()
-	if p := (*n.peers.Load())[id]; p != nil {
+	if p := n.peers.Load().Get(id); p != nil {
 		p.linked = false
 		p.asks = nil
 		p.told.forget()
@@ -97,7 +96,7 @@ func (r receiver) LinkDown(id NodeID, _ error) {
 // Receive implements Receiver.
 func (r receiver) Receive(id NodeID, heard time.Time, frame []byte, more bool) error {
 	n := r.n
-	p := (*n.peers.Load())[id]
+	p := n.peers.Load().Get(id)
 	if p == nil {
 		return nil // its link came down
 	}
@@ -154,23 +153,23 @@ func (r receiver) take(p *peer, frame []byte, more bool) error {
 // setMembers takes the registry's view of who exists.
 func (n *Node) setMembers(members []Member) {
 	n.mu.Lock()
-	peers := maps.Clone(*n.peers.Load())
-	for _, p := range peers {
-		p.member = false
-	}
-	for _, m := range members {
-		if m.ID == n.id || m.ID == 0 {
-			continue
+	n.changePeersLocked(func(peers map[NodeID]*peer) {
+		for _, p := range peers {
+			p.member = false
 		}
-		p := peers[m.ID]
-		if p == nil {
-			p = newPeer(m.ID)
-			peers[m.ID] = p
+		for _, m := range members {
+			if m.ID == n.id || m.ID == 0 {
+				continue
+			}
+			p := peers[m.ID]
+			if p == nil {
+				p = newPeer(m.ID)
+				peers[m.ID] = p
+			}
+			p.member = true
+			p.gossip = m.Announcement
 		}
-		p.member = true
-		p.gossip = m.Announcement
-	}
-	n.peers.Store(&peers)
+	})
 	n.rebuildLocked()
 	n.forgetLocked()
 	n.mu.Unlock()
@@ -180,21 +179,29 @@ func (n *Node) setMembers(members []Member) {
 // forgetLocked drops the peers that are neither members nor linked.
 func (n *Node) forgetLocked() {
 	gone := func(_ NodeID, p *peer) bool { return !p.member && !p.linked }
-	peers := maps.Clone(*n.peers.Load())
-	maps.DeleteFunc(peers, gone)
-	n.peers.Store(&peers)
+	n.changePeersLocked(func(peers map[NodeID]*peer) { maps.DeleteFunc(peers, gone) })
+}
+
+// changePeersLocked changes which peers there are.
+func (n *Node) changePeersLocked(change func(map[NodeID]*peer)) {
+	peers := maps.Collect(n.peers.Load().All())
+	change(peers)
+	n.peers.Store(IndexOf(peers))
 }
 
 // rebuildLocked works out anew who the sinks of each channel are, and queues
 // what the watchers are told. A node is a sink while its link is up: who
 // exists comes from the registry, who can be used from the link.
 func (n *Node) rebuildLocked() {
-	peers := *n.peers.Load()
-	ids := slices.Sorted(maps.Keys(peers))
+	var peers []*peer
+	for _, p := range n.peers.Load().All() {
+		peers = append(peers, p)
+	}
+	slices.SortFunc(peers, func(a, b *peer) int { return cmp.Compare(a.id, b.id) })
 	for name, c := range *n.channels.Load() {
 		var now []*peer
-		for _, id := range ids {
-			if p := peers[id]; p.linked && p.hasOpenLocked(name) {
+		for _, p := range peers {
+			if p.linked && p.hasOpenLocked(name) {
 				now = append(now, p)
 			}
 		}

@@ -58,7 +58,7 @@ func (c *Channel) admit(p *peer, e *Event) bool {
 
 // returns reports whether an event that came from another cluster is of this one.
 func (c *Channel) returns(e *Event) bool {
-	if e.ID.Source == c.node.id || (*c.node.peers.Load())[e.ID.Source] != nil {
+	if e.ID.Source == c.node.id || c.node.peers.Load().Get(e.ID.Source) != nil {
 		c.count.returned.Add(1)
 		return true
 	}

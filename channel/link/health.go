@@ -33,7 +33,7 @@ func (p *Pool) watch(ctx context.Context) {
 
 // look judges every peer, unless it is late itself, and pings those that live.
 func (p *Pool) look(now int64, late bool) {
-	for _, l := range *p.table.Load() {
+	for _, l := range p.table.Load().All() {
 		if cause := l.judge(now, p.cfg.DeadAfter); cause != nil && !late {
 			l.close(cause)
 			continue

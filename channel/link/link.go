@@ -69,23 +69,24 @@ func (l *link) send(ctx context.Context, o order, frame []byte) error {
 	}
 	if (o.ln != bulk || l.waiting.lets(o.share)) && l.roomLocked(o.ln, o.share, frame) {
 		l.pushLocked(o, frame)
-		wake := !tr.busy
+		wake := !tr.busy || (o.ln != bulk || l.queues[bulk].bytes >= lingerBytes) && tr.rouseLocked()
 		tr.full = min(tr.full+1, streamMost)
 		tr.busy = true
 		l.mu.Unlock()
-		if wake {
-			tr.wake <- struct{}{}
-		}
+		tr.passIf(wake)
 		return nil
 	}
+	wake := tr.rouseLocked()
 	if o.ln != bulk || o.try {
 		l.mu.Unlock()
+		tr.passIf(wake)
 		return channel.ErrQueueFull
 	}
 	w := &waiter{order: o, frame: frame, taken: make(chan struct{})}
 	l.waiting.add(w)
 	l.admitLocked() // w may be one that nobody may overtake
 	l.mu.Unlock()
+	tr.passIf(wake)
 	return l.await(ctx, w)
 }
 
@@ -94,6 +95,7 @@ func (l *link) send(ctx context.Context, o order, frame []byte) error {
 func (l *link) control(kind byte, payload []byte) {
 	l.mu.Lock()
 	tr := l.track(urgent)
+	wake := false
 	switch {
 	case l.closed || l.finishing:
 	case !tr.busy:
@@ -101,8 +103,10 @@ func (l *link) control(kind byte, payload []byte) {
 		return
 	case l.roomLocked(urgent, 0, payload):
 		l.queues[urgent].push(l.blocks, kind, 0, 0, payload)
+		wake = tr.rouseLocked()
 	}
 	l.mu.Unlock()
+	tr.passIf(wake)
 }
 
 // sendNowAndUnlock writes one frame when nobody else writes on tr. The lock is
@@ -137,9 +141,7 @@ func (l *link) sendNowAndUnlock(tr *track, kind byte, frame []byte) error {
 	tr.busy = l.waitsLocked(tr)
 	wake := tr.busy
 	l.mu.Unlock()
-	if wake {
-		tr.wake <- struct{}{}
-	}
+	tr.passIf(wake)
 	return nil
 }
 
@@ -192,7 +194,7 @@ func (l *link) finish() {
 	l.cause = ErrDraining
 	var wake []*track
 	for _, tr := range l.tracks {
-		if !tr.busy {
+		if !tr.busy || tr.rouseLocked() {
 			tr.busy = true
 			wake = append(wake, tr)
 		}

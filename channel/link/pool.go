@@ -25,9 +25,9 @@ type Pool struct {
 	blocks    blocks
 	refused   complaints
 	dialing   places
-	table     atomic.Pointer[map[channel.NodeID]*link] // links that are up; copied to change
-	wrote     atomic.Int64                             // nanoseconds that direct writes have taken
-	wg        sync.WaitGroup                           // everything that Serve started
+	table     atomic.Pointer[channel.Index[link]] // links that are up; replaced to change
+	wrote     atomic.Int64                        // nanoseconds that direct writes have taken
+	wg        sync.WaitGroup                      // everything that Serve started
 
 	mu       sync.Mutex
 	peers    map[channel.NodeID]*peer
@@ -55,7 +55,7 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.TLS != nil {
 		p.tlsServer, p.tlsClient = ServerTLS(cfg.TLS), ClientTLS(cfg.TLS)
 	}
-	p.table.Store(&map[channel.NodeID]*link{})
+	p.table.Store(new(channel.Index[link]))
 	return p, nil
 }
 
@@ -97,7 +97,7 @@ func (p *Pool) Send(ctx context.Context, to channel.NodeID, how channel.Handling
 	if len(frame) > channel.MaxFrame {
 		return fmt.Errorf("frame of %d bytes: %w: the limit is %d", len(frame), channel.ErrTooLarge, channel.MaxFrame)
 	}
-	l := (*p.table.Load())[to]
+	l := p.table.Load().Get(to)
 	if l == nil {
 		return channel.ErrNoLink
 	}
@@ -213,13 +213,9 @@ func (p *Pool) setDown(l *link) {
 func (p *Pool) list(pr *peer, l *link) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	table := maps.Clone(*p.table.Load())
-	if l != nil {
-		table[pr.id] = l
-	} else {
-		delete(table, pr.id)
-	}
-	p.table.Store(&table)
+	table := maps.Collect(p.table.Load().All())
+	table[pr.id] = l
+	p.table.Store(channel.IndexOf(table))
 	return pr.info.Name
 }
 

@@ -17,7 +17,9 @@ type block struct {
 	frames int
 	timed  []timed // those frames that become late, in order
 	first  int64   // the earliest of their times
-	shares shares
+	share  uint8   // of all frames, unless they are mixed
+	mixed  bool
+	shares shares // where they are mixed
 }
 
 // timed is where a frame lies in its block and when it becomes late.
@@ -25,6 +27,30 @@ type timed struct {
 	start, end int
 	share      uint8
 	due        int64
+}
+
+// belongs notes that a frame of that share and size is about to be appended. In most
+// blocks all are of one share, and there is nothing to count.
+func (b *block) belongs(share uint8, size int) {
+	switch {
+	case b.frames == 0:
+		b.share = share
+	case !b.mixed && share != b.share:
+		b.mixed = true
+		b.shares.add(b.share, b.frames, len(b.buf))
+	}
+	if b.mixed {
+		b.shares.add(share, 1, size)
+	}
+}
+
+// leaves takes what is in the block out of the shares of its queue.
+func (b *block) leaves(of *shares) {
+	if b.mixed {
+		of.take(&b.shares)
+	} else {
+		of.add(b.share, -b.frames, -len(b.buf))
+	}
 }
 
 func (b *block) append(kind byte, frame []byte) {
@@ -56,7 +82,9 @@ func (b *block) expire(now int64, of *shares) (late int) {
 			b.first = min(b.first, f.due)
 			continue
 		}
-		b.shares.add(f.share, -1, f.start-f.end)
+		if b.mixed {
+			b.shares.add(f.share, -1, f.start-f.end)
+		}
 		of.add(f.share, -1, f.start-f.end)
 		write += copy(b.buf[write:], b.buf[read:f.start])
 		read = f.end
@@ -89,6 +117,7 @@ func (bs *blocks) put(b *block) {
 		return
 	}
 	b.buf, b.off, b.frames, b.timed = b.buf[:0], 0, 0, b.timed[:0]
+	b.mixed = false
 	b.shares.clear()
 	bs.pool.Put(b)
 }
@@ -113,13 +142,13 @@ func (q *queue) push(bs *blocks, kind byte, share uint8, due int64, frame []byte
 		last = bs.get(size)
 		q.blocks = append(q.blocks, last)
 	}
+	last.belongs(share, size)
 	if due == 0 {
 		last.append(kind, frame)
 	} else {
 		last.appendTimed(kind, share, due, frame)
 		q.timed++
 	}
-	last.shares.add(share, 1, size)
 	q.shares.add(share, 1, size)
 	q.frames++
 	q.bytes += size
@@ -162,7 +191,7 @@ func (q *queue) pop(to []*block, n int) []*block {
 		q.frames -= b.frames
 		q.bytes -= len(b.buf)
 		q.timed -= len(b.timed)
-		q.shares.take(&b.shares)
+		b.leaves(&q.shares)
 	}
 	to = append(to, q.blocks[:n]...)
 	rest := copy(q.blocks, q.blocks[n:])

@@ -43,7 +43,7 @@ type Flow struct {
 // RTT is the moving average of the pings to a peer; 0 when there is no link to
 // it, or before its first ping was answered. It takes no lock.
 func (p *Pool) RTT(peer channel.NodeID) time.Duration {
-	if l := (*p.table.Load())[peer]; l != nil {
+	if l := p.table.Load().Get(peer); l != nil {
 		return time.Duration(l.rtt.Load())
 	}
 	return 0

@@ -72,8 +72,11 @@ type track struct {
 	writing    atomic.Int64  // since when one write has been going on; see link.heard
 
 	// Guarded by link.mu.
-	busy bool // somebody writes; what comes meanwhile waits
-	rest *block
+	busy    bool  // somebody writes; what comes meanwhile waits
+	lingers bool  // the writer, which is busy, waits for more
+	flood   bool  // frames of bulk come one upon the other
+	turned  int64 // when the last turn was taken; peer.now
+	rest    *block
 
 	full   float64 // of a bucket that each frame fills a little and that leaks; see streamsLocked
 	leaked int64   // when it last did; peer.now without peer.wrote
@@ -100,6 +103,14 @@ func (tr *track) streamsLocked(pr *peer, now int64) bool {
 	tr.leaked = idle
 	tr.full = min(tr.full+1, streamMost)
 	return tr.full >= streamAfter
+}
+
+// passIf passes the baton to tr's writer: without the lock, and only by who has
+// found under it that it must.
+func (tr *track) passIf(must bool) {
+	if must {
+		tr.wake <- struct{}{}
+	}
 }
 
 // tracksOf is the one track of conn, or its three.

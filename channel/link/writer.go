@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"time"
 )
 
 // What one turn takes of each priority, in blocks: the most urgent first, but
@@ -17,6 +18,8 @@ type turn struct {
 	buffers net.Buffers
 	baton   bool // busy is the writer's, until it finds nothing to write
 	last    bool // the bye is in it
+	waited  bool // it has lingered for this one
+	alarm   *time.Timer
 }
 
 // write is tr's writer goroutine: it writes what waits until the link ends.
@@ -59,7 +62,13 @@ func (l *link) next(tr *track, t *turn) bool {
 			l.mu.Unlock()
 			return false
 		}
-		if l.takeLocked(tr, t) {
+		if !t.waited && l.lingersLocked(tr) {
+			t.waited = true
+			l.mu.Unlock()
+			l.linger(tr, t)
+			continue
+		}
+		if t.waited = false; l.takeLocked(tr, t) {
 			l.mu.Unlock()
 			return true
 		}
@@ -77,6 +86,7 @@ func (l *link) takeLocked(tr *track, t *turn) bool {
 		t.blocks = append(t.blocks, tr.rest)
 		tr.rest = nil
 	}
+	tr.floodsLocked(l.peer.now(), l.queues[bulk].frames)
 	for ln := tr.first; ln < tr.end; ln++ {
 		if l.expireLocked(ln) && ln == bulk {
 			l.admitLocked() // what waited outside must not wait for another turn
@@ -95,6 +105,70 @@ func (l *link) takeLocked(tr *track, t *turn) bool {
 		t.buffers = append(t.buffers, b.buf[b.off:])
 	}
 	return true
+}
+
+// In a flood a turn waits until half of what it takes of bulk is there, but not
+// long: one call of the system, and one waking of the other end, is then for some
+// hundred frames. It is a flood while frames of bulk come faster than one in
+// floodGap; what the other priorities bring, and who finds the queue full, waits for
+// no turn.
+const (
+	lingerBytes = blockSize / 2
+	lingerFor   = 500 * time.Microsecond
+	floodGap    = 10 * time.Microsecond
+)
+
+// floodsLocked notes a turn, and how many frames of bulk have come since the last.
+func (tr *track) floodsLocked(now int64, frames int) {
+	tr.flood = int64(frames)*int64(floodGap) > now-tr.turned
+	tr.turned = now
+}
+
+// lingersLocked reports whether the next turn is to wait, and notes that it does.
+func (l *link) lingersLocked(tr *track) bool {
+	if !tr.flood || tr.rest != nil || l.finishing || len(l.waiting.list) > 0 {
+		return false
+	}
+	for ln := tr.first; ln < min(bulk, tr.end); ln++ {
+		if l.queues[ln].frames > 0 {
+			return false
+		}
+	}
+	tr.lingers = tr.end > bulk && l.queues[bulk].bytes < lingerBytes
+	return tr.lingers
+}
+
+// rouseLocked reports whether tr's writer lingers, and must be told not to.
+func (tr *track) rouseLocked() bool {
+	lingers := tr.lingers
+	tr.lingers = false
+	return lingers
+}
+
+// linger waits until somebody rouses the writer, for lingerFor, or for the end.
+func (l *link) linger(tr *track, t *turn) {
+	if t.alarm == nil {
+		t.alarm = time.NewTimer(lingerFor)
+	} else {
+		t.alarm.Reset(lingerFor)
+	}
+	defer t.alarm.Stop()
+	select {
+	case <-tr.wake:
+		return
+	case <-l.over:
+		return
+	case <-t.alarm.C:
+	}
+	l.mu.Lock()
+	alone := tr.rouseLocked()
+	l.mu.Unlock()
+	if !alone { // who rouses it has not passed the baton yet
+		select {
+		case <-tr.wake:
+		case <-l.over:
+		}
+	}
 }
 
 func lost(err error) error { return fmt.Errorf("%w: %w", ErrLost, err) }
