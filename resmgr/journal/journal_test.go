@@ -207,7 +207,7 @@ func TestDamage(t *testing.T) {
 			}
 		}
 	}
-	if found < 30 {
+	if found < 5 { // most bytes are of free pages, more or fewer from run to run
 		t.Errorf("only %d of 300 were found", found)
 	}
 }
