@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,7 +77,7 @@ func TestUnlinkedSaysWhy(t *testing.T) {
 			}
 		}})
 		time.Sleep(5 * time.Second)
-		for _, check := range c.Nodes[1].Ready(t).Checks {
+		for _, check := range slices.Concat(c.Nodes[0].Ready(t).Checks, c.Nodes[1].Ready(t).Checks) {
 			if why := check.Detail; check.Name == "peers" && (!strings.HasPrefix(why, "none is linked; ") || !strings.Contains(why, "--transport")) {
 				t.Errorf("the check says %q", why)
 			}

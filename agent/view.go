@@ -116,8 +116,10 @@ func (a *Agent) checks() []api.Check {
 		}
 	}
 	linked := api.Check{Name: "peers", OK: true, Detail: fmt.Sprintf("%d linked", peers)}
-	if peers == 0 && len(a.cfg.Join) > 0 {
-		linked.Detail = a.whyUnlinked()
+	if peers == 0 {
+		if why := a.whyUnlinked(); why != "" {
+			linked.Detail = "none is linked; " + why
+		}
 	}
 	checks := []api.Check{
 		{Name: "http", OK: state != api.Starting},
@@ -137,14 +139,18 @@ func (a *Agent) checks() []api.Check {
 }
 
 // whyUnlinked says what stands between this node and its peers: the first link's
-// failure where gossip has found some, else that it has not.
+// failure where gossip has found some, else that it has not. A node that nobody is
+// known to and that joins nobody is alone, and meant to be.
 func (a *Agent) whyUnlinked() string {
 	for _, m := range a.members() {
 		if !m.Self && m.Status == string(registry.Alive) && m.Link != nil && m.Link.LastError != "" {
-			return fmt.Sprintf("none is linked; %s: %.200s", m.Name, m.Link.LastError)
+			return fmt.Sprintf("%s: %.200s", m.Name, m.Link.LastError)
 		}
 	}
-	return "none is linked; the seeds are joined again all the time: is one of them running, with the same --key and --cluster?"
+	if len(a.cfg.Join) == 0 {
+		return ""
+	}
+	return "the seeds are joined again all the time: is one of them running, with the same --key and --cluster?"
 }
 
 // snapshot is what is scraped.
