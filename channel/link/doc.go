@@ -38,7 +38,7 @@
 // has cannot be overtaken.
 //
 // Of a flood of bulk, frames that come faster than one in 10 us, the writer waits
-// for 32 KiB, 0.5 ms at most: else each turn would wake the other end for a few
+// for 64 KiB, 0.5 ms at most: else each turn would wake the other end for a few
 // frames, which costs more than they do. An urgent or normal frame, and a queue that
 // is full, end that wait.
 //

@@ -107,13 +107,12 @@ func (l *link) takeLocked(tr *track, t *turn) bool {
 	return true
 }
 
-// In a flood a turn waits until half of what it takes of bulk is there, but not
-// long: one call of the system, and one waking of the other end, is then for some
-// hundred frames. It is a flood while frames of bulk come faster than one in
-// floodGap; what the other priorities bring, and who finds the queue full, waits for
-// no turn.
+// In a flood a turn waits until all that it takes of bulk is there, but not long:
+// one call of the system, and one waking of the other end, is then for some hundred
+// frames. It is a flood while frames of bulk come faster than one in floodGap. What
+// the other priorities bring, and who finds the queue full, waits for no turn.
 const (
-	lingerBytes = blockSize / 2
+	lingerBytes = blockSize
 	lingerFor   = 500 * time.Microsecond
 	floodGap    = 10 * time.Microsecond
 )
