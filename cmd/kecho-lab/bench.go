@@ -21,7 +21,7 @@ func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "bench",
 		Usage:           "measure real processes",
-		Subcommands:     []*cli.Command{benchClusterCommand(), benchLeaseCommand(), benchChannelCommand(), benchFrontCommand(), benchPaperCommand(), benchHostsCommand(), benchStationCommand(), benchStandCommand(), benchHubCommand()},
+		Subcommands:     []*cli.Command{benchClusterCommand(), benchLeaseCommand(), benchChannelCommand(), benchFrontCommand(), benchPaperCommand(), benchHostsCommand(), benchStationCommand(), benchStandCommand(), benchHubCommand(), benchSinkCommand()},
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
 		Action: func(c *cli.Context) error {

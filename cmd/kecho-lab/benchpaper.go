@@ -41,13 +41,25 @@ func benchHubCommand() *cli.Command {
 	}
 }
 
+// benchSinkCommand is another.
+func benchSinkCommand() *cli.Command {
+	return &cli.Command{
+		Name: "sink", Hidden: true,
+		Flags:        []cli.Flag{&cli.StringFlag{Name: "name"}},
+		OnUsageError: onUsageError,
+		Action: func(c *cli.Context) error {
+			return paper.Sink(c.Context, c.String("name"), os.Stdin, c.App.Writer)
+		},
+	}
+}
+
 func runBenchPaper(c *cli.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	cfg := paper.Config{
-		Hub: []string{self, "bench", "hub"}, Idle: c.IntSlice("idle"), Events: c.Int("events"), Turns: c.Int("turns"),
+		Process: []string{self, "bench"}, Idle: c.IntSlice("idle"), Events: c.Int("events"), Turns: c.Int("turns"),
 		Note: func(what string) { fmt.Fprintln(c.App.ErrWriter, what) },
 	}
 	if err := checkOutput(c, "bench paper"); err != nil {

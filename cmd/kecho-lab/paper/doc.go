@@ -7,28 +7,31 @@
 // link to every other. A line is one figure beside what the paper has for it. Of
 // the KECho paper: Figure 7, what filters save, and Table 1, what channels cost.
 // Of AEM: Figure 6, what an active link costs beside idle ones. A hub is a
-// process for that: a node with an active link, and many idle ones. Of TAO: the
+// process for that: a node with an active link, and many idle ones. A sink is a
+// process too, with one node. Of TAO: the
 // full and subset configurations of a channel, for which there are no figures.
 //
 // # Use
 //
-//	res, err := paper.Run(ctx, paper.Config{Hub: []string{"/usr/bin/kecho-lab", "bench", "hub"}})
+//	res, err := paper.Run(ctx, paper.Config{Process: []string{"/usr/bin/kecho-lab", "bench"}})
 //
-// The process that Hub starts calls Hub.
+// The processes that it starts call Hub and Sink.
 //
 // # How it is measured
 //
 // Everything is done in turns, so that what else the machine does meets all that
 // is compared alike; a figure is the median of its events, and a ratio has the
-// least and the most of turns beside each other. Events are submitted one at a
-// time, a tenth of a millisecond apart at least, as in the papers: a stream of
-// them goes out many with one system call, which bench channel measures. What
-// handling costs is taken on the goroutine that does it, from when the link has
-// the frame until the handlers have ended.
+// least and the most of turns beside each other. Where submitting is timed events are
+// submitted one at a time, a quarter of a millisecond apart, as in the papers: a
+// stream of them goes out many with one system call, which bench channel measures.
+// The sinks of an OUT-filter are processes of their own, as they were machines of
+// their own: of 8 nodes in one process the first event's would wake all. What
+// handling costs is taken in a stream, on the goroutine that does it, from when the
+// link has the frame until the handlers have ended.
 //
 // # Concurrency
 //
-// Run and Hub block, and have ended all that they started when they return.
+// Run, Hub and Sink block, and have ended all that they started when they return.
 //
 // # Limits
 //

@@ -1,15 +1,8 @@
 package paper
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,12 +11,8 @@ import (
 // figure6 is what an event over an active link takes beside idle links and
 // subscriptions, each number of them in a process of its own.
 func figure6(ctx context.Context, cfg Config) (lines []Line, busy []string, err error) {
-	var all []*hubProcess
-	defer func() {
-		for _, p := range all {
-			p.stop()
-		}
-	}()
+	var all []*child
+	defer func() { stopAll(all) }()
 	var cpu, took contest
 	for _, idle := range cfg.Idle {
 		if most := openFiles()/2 - 100; idle > most {
@@ -31,7 +20,8 @@ func figure6(ctx context.Context, cfg Config) (lines []Line, busy []string, err 
 			continue
 		}
 		cfg.Note(fmt.Sprintf("a hub with %d idle links", idle))
-		p, err := startHub(ctx, cfg.Hub, idle)
+		var stands int
+		p, err := startChild(ctx, cfg.Process, &stands, "hub", "--idle", strconv.Itoa(idle))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -46,11 +36,11 @@ func figure6(ctx context.Context, cfg Config) (lines []Line, busy []string, err 
 	}
 	cpu.turns, took.turns = make([][]float64, len(all)), make([][]float64, len(all))
 	events := max(10, cfg.Events/4) // more and shorter turns: the ratio has a twentieth to show
-	for i := range 2 * cfg.Turns {
+	for i := range 6 * cfg.Turns {
 		for j := range all {
 			k := (i + j) % len(all)
-			one, err := all[k].measure(events)
-			if err != nil {
+			var one cost
+			if err := all[k].ask(events, &one); err != nil {
 				return nil, nil, err
 			}
 			cpu.turns[k], took.turns[k] = append(cpu.turns[k], one.CPU), append(took.turns[k], one.Took)
@@ -67,51 +57,4 @@ func openFiles() int {
 		return 0
 	}
 	return int(min(limit.Cur, 1<<20))
-}
-
-// hubProcess is a process that calls Hub. It ends when its input does.
-type hubProcess struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-}
-
-func startHub(ctx context.Context, argv []string, idle int) (*hubProcess, error) {
-	argv = append(slices.Clone(argv), "--idle", strconv.Itoa(idle))
-	p := &hubProcess{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
-	p.cmd.Stderr = os.Stderr
-	in, err := p.cmd.StdinPipe()
-	out, err2 := p.cmd.StdoutPipe()
-	if err := errors.Join(err, err2, p.cmd.Start()); err != nil {
-		return nil, fmt.Errorf("start a hub: %w", err)
-	}
-	p.in, p.out = in, bufio.NewReader(out)
-	var stands int
-	if err := p.read(&stands); err != nil {
-		p.stop()
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *hubProcess) read(v any) error {
-	line, err := p.out.ReadBytes('\n')
-	if err != nil {
-		return fmt.Errorf("a hub ended: %w", err)
-	}
-	return json.Unmarshal(line, v)
-}
-
-// measure is what one of so many events costs.
-func (p *hubProcess) measure(events int) (one cost, err error) {
-	if _, err := fmt.Fprintln(p.in, events); err != nil {
-		return one, fmt.Errorf("ask a hub: %w", err)
-	}
-	return one, p.read(&one)
-}
-
-func (p *hubProcess) stop() {
-	p.in.Close()
-	p.cmd.Process.Kill() // it may have ended by itself
-	p.cmd.Wait()         // it says that it was killed
 }

@@ -31,8 +31,18 @@ const (
 )
 
 // figure7 is what filters save where events arrive, and where they are submitted.
-func figure7(ctx context.Context, cfg Config) (lines []Line, err error) {
-	t, err := newTown(ctx, 9, link.Config{})
+func figure7(ctx context.Context, cfg Config) ([]Line, error) {
+	handling, err := figure7in(ctx, cfg)
+	if err != nil || cfg.Process == nil {
+		return handling, err
+	}
+	submitting, err := figure7out(ctx, cfg)
+	return append(handling, submitting...), err
+}
+
+// figure7in times handling on a node with 8 subscriptions.
+func figure7in(ctx context.Context, cfg Config) (lines []Line, err error) {
+	t, err := newTown(ctx, 2, link.Config{})
 	if err != nil {
 		return nil, err
 	}
@@ -46,26 +56,12 @@ func figure7(ctx context.Context, cfg Config) (lines []Line, err error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := t.open(ctx, "out")
-	if err != nil {
-		return nil, err
-	}
 	if err := subscribe8(in[1], file); err != nil {
 		return nil, err
 	}
-	only1 := func(_ *channel.Event, sinks []channel.Sink) []channel.Sink {
-		for i := range sinks {
-			if sinks[i].Node == t.nodes[1].ID() {
-				sinks[0] = sinks[i]
-				return sinks[:1]
-			}
-		}
-		return sinks[:0]
-	}
-	in[0].SetOut(only1) // the others do not handle
-	handling, err := measure7(ctx, cfg, inward, in[1].SetIn, func(n int) ([]time.Duration, error) {
+	return measure7(ctx, cfg, inward, in[1].SetIn, func(n int) ([]time.Duration, error) {
 		t.heard[1].collect(true)
-		if _, err := submit(ctx, in[0], n); err != nil {
+		if _, err := submit(ctx, in[0], n, 0); err != nil {
 			return nil, err
 		}
 		var took []time.Duration
@@ -78,11 +74,25 @@ func figure7(ctx context.Context, cfg Config) (lines []Line, err error) {
 		t.heard[1].collect(false)
 		return took, err
 	})
+}
+
+// figure7out times Submit to 8 nodes, each a process.
+func figure7out(ctx context.Context, cfg Config) ([]Line, error) {
+	t, err := newTown(ctx, 1, link.Config{})
 	if err != nil {
 		return nil, err
 	}
-	submitting, err := measure7(ctx, cfg, outward, out[0].SetOut, func(n int) ([]time.Duration, error) { return submit(ctx, out[0], n) })
-	return append(handling, submitting...), err
+	defer t.stop()
+	out, err := t.nodes[0].Open(outName)
+	if err != nil {
+		return nil, err
+	}
+	sinks, err := startSinks(ctx, cfg.Process, t, out, 8)
+	if err != nil {
+		return nil, err
+	}
+	defer stopAll(sinks)
+	return measure7(ctx, cfg, outward, out.SetOut, func(n int) ([]time.Duration, error) { return submit(ctx, out, n, apart) })
 }
 
 // subscribe8 has handling be what it was in the paper: the event is copied into a
@@ -153,16 +163,20 @@ func keeping(left int) channel.Filter {
 // probe is the type of the events.
 const probe channel.Type = "probe"
 
-// apart is between two events: they are no stream.
+// apart is between two events that are no stream.
 const apart = 250 * time.Microsecond
 
-// submit submits n events of 100 bytes, one at a time, and is how long each
-// Submit took. An event that a filter left nobody for is no error.
-func submit(ctx context.Context, c *channel.Channel, n int) ([]time.Duration, error) {
-	took, body := make([]time.Duration, 0, n), make([]byte, 100)
+// submit submits n events of 100 bytes, one at a time or, if nothing is between two,
+// a stream of bulk, and is how long each Submit took. An event that a filter left
+// nobody for is no error.
+func submit(ctx context.Context, c *channel.Channel, n int, apart time.Duration) ([]time.Duration, error) {
+	took, e := make([]time.Duration, 0, n), channel.Event{Type: probe, Body: make([]byte, 100)}
+	if apart == 0 {
+		e.Priority = channel.Bulk // it waits for room
+	}
 	for range n {
 		began := time.Now()
-		_, err := c.Submit(ctx, channel.Event{Type: probe, Body: body})
+		_, err := c.Submit(ctx, e)
 		took = append(took, time.Since(began))
 		if err != nil && !errors.Is(err, channel.ErrNoSink) {
 			return nil, err

@@ -8,11 +8,11 @@ import (
 )
 
 // Config is a repetition of the papers' measurements. Its zero values work but
-// for Hub.
+// for Process.
 type Config struct {
-	// Hub is the command that calls Hub; its flag --idle follows. Nil: AEM's
-	// Figure 6 is left out.
-	Hub []string
+	// Process is the command of which "hub --idle N" calls Hub, and "sink --name NAME" Sink. Nil:
+	// AEM's Figure 6, and what OUT-filters save, are left out.
+	Process []string
 	// Idle is how many idle links there are beside an active one. Zero: 0, 100,
 	// 1,000 and 5,000.
 	Idle []int
@@ -64,7 +64,7 @@ func Run(ctx context.Context, cfg Config) (res Result, err error) {
 		}
 		res.Lines = append(res.Lines, lines...)
 	}
-	if cfg.Hub == nil {
+	if cfg.Process == nil {
 		return res, nil
 	}
 	lines, busy, err := figure6(ctx, cfg)

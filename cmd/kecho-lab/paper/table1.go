@@ -28,7 +28,7 @@ func table1(ctx context.Context, cfg Config) ([]Line, error) {
 	}{
 		{Line{What: "channel creation", Paper: "850 us in ECho, 170 in KECho", Goal: 170}, func() ([]time.Duration, error) { return creating(t.nodes[0], cfg.Events/10) }},
 		{Line{What: "channel opening, until a running peer's first event is handled", Paper: "about 1.5 s", Goal: 1.5e6}, func() ([]time.Duration, error) { return opening(ctx, t, cfg.Events/10) }},
-		{Line{What: "submission, to 1 sink", Paper: "100 us in ECho, 85 in KECho", Goal: 85}, func() ([]time.Duration, error) { return submit(ctx, work[0], cfg.Events) }},
+		{Line{What: "submission, to 1 sink", Paper: "100 us in ECho, 85 in KECho", Goal: 85}, func() ([]time.Duration, error) { return submit(ctx, work[0], cfg.Events, apart) }},
 		{Line{What: "delivery without polling, from submit to handler", Paper: "250 to 300 us from the socket alone", Goal: 250}, func() ([]time.Duration, error) { return delivering(ctx, work, cfg.Events) }},
 	}
 	lines := make([]Line, len(steps))

@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -35,7 +36,7 @@ func newTown(ctx context.Context, n int, links link.Config) (*town, error) {
 			return nil, fmt.Errorf("start node %d: %w", i, err)
 		}
 		cfg := links
-		cfg.ID, cfg.Name, cfg.Listener = channel.NewNodeID(), fmt.Sprint("n", i), listener
+		cfg.ID, cfg.Name, cfg.Listener = channel.NewNodeID(), cmp.Or(links.Name, fmt.Sprint("n", i)), listener
 		pool, err := link.New(cfg)
 		if err != nil {
 			t.stop()
