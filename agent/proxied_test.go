@@ -1,8 +1,10 @@
 package agent_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -58,6 +60,37 @@ func TestProxyProtocol(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestProxyWithoutHeader: who set up a proxy that sends no header finds out why
+// nothing is answered, and a look at the port says nothing.
+func TestProxyWithoutHeader(t *testing.T) {
+	for _, lane := range []string{"on", "off"} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			c := agenttest.Start(t, agenttest.Config{Nodes: 1, Configure: func(_ int, cfg *agent.Config) {
+				cfg.Trust, cfg.ProxyProtocol, cfg.FastLane = []netip.Prefix{netip.MustParsePrefix("10.0.0.9/32")}, true, lane
+				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			}})
+			for _, in := range []string{"", "GET / HTTP/1.1\r\nHost: web1\r\n\r\n", "PROXY TCP4 1.2.3.999 10.0.0.1 1 80\r\n"} {
+				conn, err := c.Net.Host("10.0.0.9").Dial(t.Context(), "tcp", c.Nodes[0].At.HTTP)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.WriteString(conn, in)
+				if in == "" {
+					_ = conn.Close()
+				}
+				_, _ = io.ReadAll(conn)
+				_ = conn.Close()
+				synctest.Wait()
+				want := min(len(in), 1) // and the second within a minute is not said
+				if n := strings.Count(log.String(), "no good PROXY header"); n != want {
+					t.Errorf("lane %s: after %q the log has %d lines of it, want %d:\n%s", lane, in, n, want, &log)
+				}
+			}
+		})
+	}
 }
 
 // TestHTTP2Streams: a client is told how many requests it may have at once.

@@ -47,7 +47,7 @@ func (a *Agent) serveHTTP(ctx context.Context) error {
 	a.announceStart()
 	listener := a.clients.Listen(a.socket.http)
 	if a.cfg.ProxyProtocol {
-		listener = proxied(listener, a.cfg.Trust)
+		listener = proxied(listener, a.cfg.Trust, a.log)
 	}
 	if a.cfg.FastLane == "off" {
 		return serve(ctx, server, []net.Listener{balancer.Guard(listener, a.certificate)}, func(server *http.Server) {
