@@ -63,7 +63,14 @@ func (f *framing) takeDigit(c byte) bool {
 }
 
 // chunkLineOver begins the chunk's data, or the trailers after the last chunk.
+// A chunk may have 16 bytes beside its data and twice that, and all together
+// maxChunkExcess more: as net/http counts, so that both lanes take the same.
 func (f *framing) chunkLineOver() {
+	f.excess = max(0, f.excess+int64(f.size)+2-16-2*int64(f.remaining))
+	if f.excess > maxChunkExcess {
+		f.fault = faultChunkExcess
+		return
+	}
 	if f.remaining > 0 {
 		f.place = inChunk
 		return

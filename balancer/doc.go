@@ -53,7 +53,7 @@
 // becomes an http.Request (lanerequest.go, lanewriter.go). sweeper.go and
 // straight.go notice clients that leave. What is not plain comes in by net/http
 // and Guard (guard.go, over the same framing), which sees what net/http
-// hides, and does as late as it may what net/http wants of a connection at each
+// hides (h2head.go over HTTP/2), and does as late as it may what net/http wants of a connection at each
 // request (vigil.go, unhurried.go). Both go to ServeHTTP (front.go), which reads how urgent it is (urgency.go) and
 // how long its client waits (deadlines.go). The desk (desk.go) is policy.Core with a lock
 // and a clock. What the core says of a request of this node are orders

@@ -221,23 +221,3 @@ func (f *flood) partLocked(send func([]byte) (int, error)) {
 		f.ended = true
 	}
 }
-
-// oversized holds the limits on heads where net/http has read one as fields.
-func oversized(r *http.Request) *fault {
-	if len(r.RequestURI) > maxHeadLine {
-		return faultLine
-	}
-	fields := 0
-	for name, values := range r.Header {
-		fields += len(values)
-		for _, value := range values {
-			if len(name)+len(value) > maxHeadLine {
-				return faultField
-			}
-		}
-	}
-	if fields > maxHeadFields {
-		return faultHeadFields
-	}
-	return nil
-}

@@ -48,11 +48,14 @@ type framing struct {
 	query     bool // of the target
 	escape    byte // hexadecimal digits that must follow in the target
 	old       bool // HTTP/1.0
-	watched   byte // of inWatched: 'l' Content-Length, 't' Transfer-Encoding
+	watched   byte // of inWatched: 'l' Content-Length, 't' Transfer-Encoding, 'h' Host beside an absolute target
 	lengths   int  // how often each was there
 	codings   int
 	hosts     int
 	remaining uint64 // of the body or the chunk
+	excess    int64  // bytes of chunks that are more than their data accounts for
+	authority []byte // an absolute target, then what Host must still hold of its host
+	differs   bool   // Host holds something else
 
 	marks *marks // where the parts of a head are noted; nil: nowhere
 }

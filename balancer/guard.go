@@ -102,14 +102,14 @@ func GuardContext(ctx context.Context, c net.Conn) context.Context {
 // that tell the client what to send instead. It is called exactly once for
 // each request, by its handler, before anything else; after a refusal the
 // connection must be closed (refuse does). Requests on connections without a
-// guard, and of HTTP/2, are never refused.
+// guard are never refused.
 func refusal(r *http.Request) (status int, reason string, refused bool) {
 	g, _ := r.Context().Value(guardKey{}).(*guarded)
 	if g == nil {
 		return 0, "", false
 	}
 	if r.ProtoMajor >= 2 && r.Method != "PRI" {
-		if f := oversized(r); f != nil {
+		if f := unsound(r); f != nil {
 			return f.status, f.reason, true
 		}
 		return 0, "", false

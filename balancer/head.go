@@ -55,6 +55,7 @@ func (f *framing) takeRequestLine(p []byte) int {
 				return i
 			}
 			f.place, f.textLen = inVersion, 0
+			f.targetOver()
 			if f.marks != nil {
 				f.marks.target.to = int32(f.size + i)
 			}
@@ -81,6 +82,9 @@ func (f *framing) takeTarget(c byte) bool {
 	}
 	if f.form != '/' {
 		f.keep(c)
+		if !f.tunnel {
+			f.authority = append(f.authority, c)
+		}
 	}
 	switch {
 	case f.escape > 0:
@@ -108,6 +112,20 @@ func (f *framing) isTarget() bool {
 	scheme, _, absolute := strings.Cut(string(f.text[:min(f.textLen, len(f.text))]), "://")
 	return absolute && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
 }
+
+// targetOver leaves of an absolute target the host that Host must name too.
+func (f *framing) targetOver() {
+	if !f.absolute() {
+		return
+	}
+	_, host, _ := bytes.Cut(f.authority, []byte("://"))
+	if end := bytes.IndexAny(host, "/?#"); end >= 0 {
+		host = host[:end]
+	}
+	f.authority = host
+}
+
+func (f *framing) absolute() bool { return f.form != '/' && f.form != '*' && !f.tunnel }
 
 // keep appends to text, and counts what has no room.
 func (f *framing) keep(c byte) {
@@ -189,6 +207,9 @@ func (f *framing) nameOver() {
 		if f.hosts++; f.hosts > 1 {
 			f.fault = faultTwoHosts
 		}
+		if f.absolute() {
+			f.place, f.watched = inWatched, 'h'
+		}
 	default:
 		return
 	}
@@ -201,21 +222,31 @@ func (f *framing) nameOver() {
 // takeValue skips to the line's end.
 func (f *framing) takeValue(p []byte) int {
 	end := bytes.IndexByte(p, '\n')
-	until := p
+	value := p
 	if end >= 0 {
-		until = p[:end]
+		value = p[:end]
 	}
-	cr := bytes.IndexByte(until, '\r')
+	cr := bytes.IndexByte(value, '\r')
+	if cr >= 0 {
+		value = value[:cr]
+	}
 	switch {
-	case cr < 0 && end < 0:
-		return len(p)
-	case cr < 0:
+	case !f.isValue(value):
+		f.fault = faultValue
+	case cr < 0 && end >= 0:
 		f.fault = faultBareLF
-		return end
+	case cr >= 0:
+		f.noteValue(cr)
+		f.place, f.ending = atLF, inValue // atLF refuses whatever else follows
+		return cr + 1
 	}
-	f.noteValue(cr)
-	f.place, f.ending = atLF, inValue // atLF refuses whatever else follows
-	return cr + 1
+	return len(value)
+}
+
+// isValue says whether p may be in a field's value. Of a head whose parts are
+// noted their reader says so.
+func (f *framing) isValue(p []byte) bool {
+	return f.marks != nil && !f.inBody || isFieldValue(p)
 }
 
 // takeWatched keeps the value without the space around it.
@@ -233,16 +264,36 @@ func (f *framing) takeWatched(p []byte) int {
 			f.gap = f.textLen > 0
 		default:
 			if f.gap {
-				f.keep(' ') // it makes the value none that is known
+				f.keepWatched(' ') // it makes the value none that is known
 				f.gap = false
 			}
 			if 'A' <= c && c <= 'Z' {
 				c |= 0x20
 			}
-			f.keep(c)
+			f.keepWatched(c)
 		}
 	}
 	return len(p)
+}
+
+// keepWatched appends to text, or compares with the target's host.
+func (f *framing) keepWatched(c byte) {
+	f.keep(c)
+	if f.watched != 'h' {
+		return
+	}
+	if len(f.authority) == 0 || lower(f.authority[0]) != c {
+		f.differs = true
+		return
+	}
+	f.authority = f.authority[1:]
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c |= 0x20
+	}
+	return c
 }
 
 func (f *framing) versionOver() {
@@ -256,12 +307,18 @@ func (f *framing) versionOver() {
 	}
 }
 
-// watchedOver reads a Content-Length or Transfer-Encoding.
+// watchedOver reads a Content-Length, Transfer-Encoding or Host.
 func (f *framing) watchedOver() {
 	f.place = atField
-	if f.watched == 't' {
+	switch f.watched {
+	case 't':
 		if !f.is("chunked") {
 			f.fault = faultCoding
+		}
+		return
+	case 'h':
+		if f.differs || len(f.authority) > 0 {
+			f.fault = faultAuthority
 		}
 		return
 	}
